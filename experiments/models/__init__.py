@@ -1,0 +1,1 @@
+"""The networks that the paper trained and that no library carries."""
