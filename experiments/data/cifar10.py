@@ -148,7 +148,7 @@ def _download(data_dir: Path) -> str:
     The archive gets its name only when whole and checked, so that what a broken download leaves
     is never taken for data.
     """
-    # Here and not above: it takes a second, which only a download needs to spend.
+    # Here and not above: slow to import, and only a download needs it.
     from torchvision.datasets.utils import download_url
 
     timeout = socket.getdefaulttimeout()

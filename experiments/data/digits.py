@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from experiments.data.images import ImageDataset, LabelledImages
 
@@ -16,6 +15,9 @@ def standin_digits() -> ImageDataset:
     from elsewhere. Each is enlarged fourfold without interpolation, grey as equal red, green and
     blue. Integer arithmetic and a fixed split make them the same bytes on every machine.
     """
+    # Here and not above: it takes most of a second, which runs on real data need not spend.
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     grey = ((digits.images.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)
     grey = grey.repeat(4, axis=1).repeat(4, axis=2)
