@@ -40,8 +40,8 @@ def _elementwise(formula: Callable[..., Any]) -> Elementwise:
     return wrapper
 
 
-def _where(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """Choose by ``condition``: one branch for a bool, element by element for a tensor."""
+def choose(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """Choose by ``condition``: one branch for a bool, element by element for a tensor of them."""
     if isinstance(condition, Tensor):
         return torch.where(condition, then(), otherwise())
     return then() if condition else otherwise()
@@ -71,7 +71,7 @@ def rectification(t: Any, beta2: float) -> Any:
         numerator = (length - 4) * (length - 2) * limit
         return (numerator / ((limit - 4) * (limit - 2) * length)) ** 0.5
 
-    return _where(length > 4, ratio, lambda: length * math.nan)
+    return choose(length > 4, ratio, lambda: length * math.nan)
 
 
 # Where the two terms of the exact variance agree in most of their digits, their difference is
@@ -111,15 +111,15 @@ def variance(rho: Any, sigma2: float = 1.0) -> Any:
         return total
 
     def exact() -> Any:
-        return _where(rho < _SERIES_FROM, gammas, series) / sigma2
+        return choose(rho < _SERIES_FROM, gammas, series) / sigma2
 
-    return _where(rho > 2, exact, lambda: rho * 0 + math.inf)
+    return choose(rho > 2, exact, lambda: rho * 0 + math.inf)
 
 
 @_elementwise
 def variance_first_order(rho: Any, sigma2: float = 1.0) -> Any:
     """Var[ψ] ≈ ρ / (2(ρ−2)(ρ−4)σ²) (paper, Eq. 5); NaN for ρ ≤ 4, where it does not exist."""
-    return _where(
+    return choose(
         rho > 4,
         lambda: rho / (2 * (rho - 2) * (rho - 4) * sigma2),
         lambda: rho * math.nan,

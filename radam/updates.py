@@ -1,0 +1,169 @@
+"""One update of a batch of parameters, given its numbers: fused, foreach or plain.
+
+The three do the same arithmetic; they differ in how often the tensors travel through memory.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The numbers of one update of the Adam family.
+
+    With m̂ = m/(1−β1^t) and l = sqrt(1−β2^t)/(sqrt(v)+ε), or ε after the bias correction:
+    θ ← θ − α(λθ + adaptive·m̂·l + momentum·m̂), where α is ``lr`` and λ ``weight_decay``.
+    If neither weight is set θ rests, decay included. v always learns from the gradient; m does
+    where ``learning``.
+    """
+
+    t: int
+    lr: float
+    betas: tuple[float, float]
+    eps: float
+    eps_after: bool
+    weight_decay: float
+    decoupled: bool
+    maximize: bool
+    adaptive: float
+    momentum: float
+    learning: bool
+
+    @property
+    def correction1(self) -> float:
+        """1 − β1^t."""
+        return float(1 - self.betas[0] ** self.t)
+
+    @property
+    def correction2(self) -> float:
+        """sqrt(1 − β2^t)."""
+        return float((1 - self.betas[1] ** self.t) ** 0.5)
+
+    @property
+    def denominator(self) -> tuple[float, float, float]:
+        """(scale, ε, rate) such that the adaptive step is rate·m / (sqrt(v)/scale + ε)."""
+        rate = self.lr * self.adaptive / self.correction1
+        if self.eps_after:
+            return self.correction2, self.eps, rate
+        return 1.0, self.eps, rate * self.correction2
+
+
+@dataclass(slots=True)
+class Batch:
+    """Parameters that are updated together, with their gradients and their state."""
+
+    params: list[Tensor]
+    grads: list[Tensor]
+    exp_avgs: list[Tensor]
+    exp_avg_sqs: list[Tensor]
+    max_exp_avg_sqs: list[Tensor]
+
+    @property
+    def lists(self) -> tuple[list[Tensor], ...]:
+        """The five lists, in the order of the fields."""
+        return (
+            self.params,
+            self.grads,
+            self.exp_avgs,
+            self.exp_avg_sqs,
+            self.max_exp_avg_sqs,
+        )
+
+
+def fused(batch: Batch, update: Update) -> None:
+    """One pass over parameters, gradients and state through torch's fused kernel.
+
+    The kernel steps by lr·m̂/(sqrt(v)/sqrt(1−β2^t) + ε) after the decay by lr·λ. So lr carries
+    r_t and the decay is divided by it; ε before the bias correction is ε/sqrt(1−β2^t) after it.
+    Updates without an adaptive step (the first few, Adam-2k's freeze) go through `foreach`.
+    """
+    if not update.adaptive:
+        return foreach(batch, update)
+    kernel = torch._fused_adamw_ if update.decoupled else torch._fused_adam_
+    step = torch.full((), update.t, dtype=torch.float32, device=batch.params[0].device)
+    decay = update.weight_decay
+    kernel(
+        batch.params,
+        batch.grads,
+        batch.exp_avgs,
+        batch.exp_avg_sqs,
+        batch.max_exp_avg_sqs,
+        [step] * len(batch.params),
+        lr=update.lr * update.adaptive,
+        beta1=update.betas[0],
+        beta2=update.betas[1],
+        weight_decay=decay / update.adaptive if update.decoupled else decay,
+        eps=update.eps if update.eps_after else update.eps / update.correction2,
+        amsgrad=bool(batch.max_exp_avg_sqs),
+        maximize=update.maximize,
+    )
+
+
+def foreach(batch: Batch, update: Update) -> None:
+    """A few kernels over the whole batch; temporaries the size of the parameters."""
+    params, grads = batch.params, batch.grads
+    beta1, beta2 = update.betas
+    if update.maximize:
+        grads = list(torch._foreach_neg(grads))
+    if update.weight_decay and not update.decoupled:
+        grads = list(torch._foreach_add(grads, params, alpha=update.weight_decay))
+    if update.learning:
+        torch._foreach_lerp_(batch.exp_avgs, grads, 1 - beta1)
+    torch._foreach_mul_(batch.exp_avg_sqs, beta2)
+    torch._foreach_addcmul_(batch.exp_avg_sqs, grads, grads, 1 - beta2)
+    second = batch.exp_avg_sqs
+    if batch.max_exp_avg_sqs:
+        torch._foreach_maximum_(batch.max_exp_avg_sqs, second)
+        second = batch.max_exp_avg_sqs
+    if not (update.adaptive or update.momentum):
+        return
+    if update.weight_decay and update.decoupled:
+        torch._foreach_mul_(params, 1 - update.lr * update.weight_decay)
+    if update.adaptive:
+        scale, eps, rate = update.denominator
+        denominators = torch._foreach_sqrt(second)
+        if scale != 1:
+            torch._foreach_div_(denominators, scale)
+        torch._foreach_add_(denominators, eps)
+        torch._foreach_addcdiv_(params, batch.exp_avgs, denominators, -rate)
+    if update.momentum:
+        rate = update.lr * update.momentum / update.correction1
+        torch._foreach_add_(params, batch.exp_avgs, alpha=-rate)
+
+
+def plain(batch: Batch, update: Update) -> None:
+    """One parameter after the other, for tensors that the other two do not take."""
+    beta1, beta2 = update.betas
+    maxima: Sequence[Tensor | None] = batch.max_exp_avg_sqs or [None] * len(batch.params)
+    for p, g, m, v, v_max in zip(
+        batch.params, batch.grads, batch.exp_avgs, batch.exp_avg_sqs, maxima, strict=True
+    ):
+        grad = -g if update.maximize else g
+        if update.weight_decay and not update.decoupled:
+            grad = grad.add(p, alpha=update.weight_decay)
+        if update.learning:
+            m.lerp_(grad, 1 - beta1)
+        v.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        second = v if v_max is None else torch.maximum(v_max, v, out=v_max)
+        if update.weight_decay and update.decoupled and (update.adaptive or update.momentum):
+            p.mul_(1 - update.lr * update.weight_decay)
+        if update.adaptive:
+            scale, eps, rate = update.denominator
+            p.addcdiv_(m, second.sqrt().div_(scale).add_(eps), value=-rate)
+        if update.momentum:
+            p.add_(m, alpha=-update.lr * update.momentum / update.correction1)
+
+
+Apply = Callable[[Batch, Update], None]
+
+
+def widened(batch: Batch, update: Update, dtype: torch.dtype, apply: Apply) -> None:
+    """Apply an update in ``dtype``: on copies of what is not of it, rounded back once."""
+    wide = Batch(*([x.to(dtype) for x in tensors] for tensors in batch.lists))
+    apply(wide, update)
+    for tensors, copies in zip(batch.lists, wide.lists, strict=True):
+        if tensors is not batch.grads and tensors and tensors[0].dtype != dtype:
+            torch._foreach_copy_(tensors, copies)
