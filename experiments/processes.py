@@ -1,0 +1,64 @@
+"""Which of the processes that carry out a run together this one is, and its part of the work.
+
+A run in one process is the case of rank 0 of 1: nobody need ask whether there are others. How the
+processes find each other and what they tell each other is ``experiments/training/distributed.py``.
+"""
+
+from dataclasses import dataclass
+
+from experiments.errors import UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process among those of the run."""
+
+    rank: int = 0
+    """0 to size − 1; rank 0 writes the records, the checkpoints and the result."""
+    size: int = 1
+    """Processes in all."""
+    local_rank: int = 0
+    """Number of this process on its machine, which is the number of its GPU there."""
+    local_size: int = 1
+    """Processes on this machine."""
+
+
+_place = Place()
+
+
+def place() -> Place:
+    """Where this process stands; rank 0 of 1 unless a launcher said otherwise."""
+    return _place
+
+
+def take_place(new: Place) -> None:
+    """Set what :func:`place` returns: once, when the process joins the others."""
+    global _place
+    _place = new
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes."""
+    return _place.rank == 0
+
+
+def share(n: int) -> slice:
+    """This process's part of ``n`` examples that stand in a fixed order.
+
+    The parts are contiguous, in the order of the ranks, and differ by one example at most; with
+    one process the part is everything. A task cuts every training batch and every held-out split
+    with it: all processes draw the same order, each reads its own part.
+    """
+    return slice(n * _place.rank // _place.size, n * (_place.rank + 1) // _place.size)
+
+
+def check_divisible(batch_size: int) -> None:
+    """Refuse a batch that the processes cannot share equally. Raises :class:`UserError`."""
+    if batch_size % _place.size:
+        lower = batch_size // _place.size * _place.size
+        raise UserError(
+            f"protocol.batch_size={batch_size}: cannot be divided among {_place.size} processes "
+            f"({batch_size} = {_place.size} × {batch_size // _place.size} + "
+            f"{batch_size % _place.size}); start a number of processes that divides it, or write "
+            f"{lower or _place.size} or {lower + _place.size}"
+        )
