@@ -1,0 +1,1 @@
+"""What the store says: statistics, robustness, claims, figures. Reads results, never trains."""

@@ -1,0 +1,10 @@
+"""The paper's claims, each with the rule that decides it from the store.
+
+The statements and the paper's figures are data (``results/paper.yaml``); the rules are code here,
+written before the runs; :func:`scorecard` brings both together.
+"""
+
+from experiments.analysis.claims.rules import Verdict
+from experiments.analysis.claims.scorecard import Row, as_data, scorecard
+
+__all__ = ["Row", "Verdict", "as_data", "scorecard"]

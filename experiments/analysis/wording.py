@@ -1,0 +1,62 @@
+"""What is said to people in more than one place: figures, tables, the report and the page."""
+
+TASKS = {
+    "cifar10": "CIFAR-10",
+    "imagenet": "ImageNet",
+    "lm1b": "One Billion Word",
+    "iwslt14_de_en": "IWSLT'14 De-En",
+    "iwslt14_en_de": "IWSLT'14 En-De",
+    "wmt16_en_de": "WMT'16 En-De",
+}
+
+METRICS = {"accuracy": "accuracy (%)", "perplexity": "perplexity", "bleu": "BLEU"}
+
+PROTOCOLS = ("paper", "recipe", "mini", "smoke")
+"""In the order in which they are shown."""
+
+DECIDING = ("paper", "recipe")
+"""The protocols whose runs, on real data, decide claims."""
+
+STANDIN = "STAND-IN data: says nothing about the paper"
+
+MINI = (
+    "So short a run lies inside RAdam's own warmup (about 2/(1−β2) = 2,000 updates at β2 = .999), "
+    "where RAdam takes smaller steps than the others throughout: mini results decide nothing "
+    "about the paper."
+)
+
+
+def task_title(task: str) -> str:
+    """``CIFAR-10`` for ``cifar10``; a task that has no title yet by its name."""
+    return TASKS.get(task, task)
+
+
+def metric_title(metric: str) -> str:
+    """With its unit: ``accuracy (%)``."""
+    return METRICS.get(metric, metric)
+
+
+def data_title(dataset: str) -> str:
+    """``STAND-IN`` cries out wherever it stands."""
+    return "STAND-IN" if dataset == "standin" else dataset
+
+
+def decides(protocol: str, dataset: str) -> bool:
+    """Whether runs of this protocol on this dataset may decide a claim of the paper."""
+    return protocol in DECIDING and dataset == "real"
+
+
+def banner(protocol: str, dataset: str) -> str | None:
+    """The warning that a figure or table of such runs carries; None if it needs none."""
+    lines = []
+    if dataset == "standin":
+        lines.append(STANDIN)
+    if protocol not in DECIDING:
+        lines.append(f"{protocol} protocol, not the paper's setting: decides no claim")
+    return "\n".join(lines) or None
+
+
+def rate(lr: float) -> str:
+    """α as the paper writes it: ``.03``, ``.0003``; ``1`` and above as they are."""
+    text = f"{lr:.10f}".rstrip("0").rstrip(".") if lr >= 1e-5 else f"{lr:g}"
+    return text.removeprefix("0") if text.startswith("0.") else text
