@@ -1,0 +1,1 @@
+"""Why it works: the variance of the adaptive rate, simulations, gradient histograms."""
