@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 
 def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) -> None:
-    """Write ``content`` to ``path`` so that a reader sees the old file or the new one, never a part.
+    """Write ``content`` to ``path``: a reader sees the old file or the new one, never a part.
 
     ``content`` may be text (UTF-8), bytes, or a function that writes to the open binary file.
     The bytes reach the disk before the name does. On an error (a full disk, say) the temporary

@@ -1,0 +1,71 @@
+# `make` alone lists the targets. Each does its own set-up.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+
+# What the reproduce targets take; empty means: as the machine suggests.
+PROTOCOL ?= auto
+DATASET ?=
+OPTIMIZERS ?=
+LRS ?=
+SEEDS ?=
+DEVICE ?=
+JOBS ?=
+WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
+	$(if $(OPTIMIZERS),optimizer=$(OPTIMIZERS)) $(if $(LRS),optimizer.lr=$(LRS)) \
+	$(if $(SEEDS),seed=$(SEEDS)) $(if $(DEVICE),runner.device=$(DEVICE)) \
+	$(if $(JOBS),launcher.jobs=$(JOBS))
+
+.PHONY: help setup test test-fast lint format reproduce-cifar report figures bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings: PROTOCOL=paper|recipe|mini|smoke DATASET=real|standin OPTIMIZERS=adam,radam"
+	@echo "            LRS=0.1,0.03 SEEDS=1,2 DEVICE=cpu|cuda JOBS=2 RADAM_DATA=folder"
+
+setup: $(VENV)/ready ## virtual environment .venv with everything in it
+
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11: give a newer one, as in make setup PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --upgrade pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e '.[experiments,dev]'
+	@touch $@
+
+reproduce-cifar: setup ## the paper's CIFAR-10 study as far as this machine can
+	$(RUN) -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
+
+report: setup ## tables, figures and REPORT.md again from the store, without training
+	$(RUN) -m experiments.report
+
+figures: setup ## Figs. 8 and 9 and the warmups' comparison, and the figures of the store's runs
+	$(RUN) -m experiments.mechanism
+	$(RUN) -m experiments.report figures
+
+test: setup ## all tests
+	$(RUN) -m pytest
+
+test-fast: setup ## the tests that take seconds
+	$(RUN) -m pytest -m "not slow"
+
+lint: setup ## style and types, as CI checks them
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: setup ## mend the style
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: setup ## speed, side by side with what one would use instead
+	$(RUN) -m benchmarks.optimizers
+	$(RUN) -m benchmarks.training
+
+clean: ## remove caches; keeps data, runs and .venv
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,356 @@
+"""One run, as data: the typed configuration, its checks, and its identity.
+
+Hydra composes YAML from ``configs/``; :func:`resolve` turns the result into a :class:`RunConfig`
+or raises a :class:`~experiments.errors.UserError` that names the field, the value and the remedy.
+Every field is documented here, and nowhere else.
+"""
+
+import difflib
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import radam.zoo
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from experiments.errors import UserError
+
+SCHEMA_VERSION = 1
+"""Part of every run's identity: raise it when the meaning of a scientific field changes."""
+
+CONFIG_DIR = Path(__file__).resolve().parent.parent / "configs"
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class TaskConfig(Section):
+    """What every task has; a task adds its own fields (see ``experiments/tasks/``)."""
+
+    name: str
+    dataset: Literal["auto", "real", "standin"] = Field(
+        description="real: the paper's data; standin: small embedded data, never compared with "
+        "the paper's figures; auto: real where it is found or can be downloaded, else standin"
+    )
+
+
+class Presets(Section):
+    """Values that a protocol hands to the optimizer and schedule files by interpolation.
+
+    They are not part of a run's identity: they act only through the fields that they fill.
+    """
+
+    lr: float = Field(gt=0, description="α of a single run; an experiment's grid sets its own")
+    weight_decay: float = Field(ge=0, description="λ, decoupled for the Adam family")
+    beta2: float = Field(gt=0, lt=1)
+    warmup_updates: int = Field(ge=1, description="T_w of Adam+warmup")
+    freeze_updates: int = Field(ge=0, description="the frozen updates of Adam-2k")
+
+
+class ProtocolConfig(Section):
+    """How much of a task is run."""
+
+    name: Literal["paper", "recipe", "mini", "smoke"]
+    epochs: int | None = Field(gt=0, description="length in epochs; null if `updates` is given")
+    updates: int | None = Field(gt=0, description="length in updates; null if `epochs` is given")
+    batch_size: int = Field(gt=0, description="examples an update, over all devices together")
+    eval_every: int = Field(gt=0, description="epochs between two evaluations")
+    presets: Presets
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "ProtocolConfig":
+        if (self.epochs is None) == (self.updates is None):
+            raise ValueError("give the run's length either as protocol.epochs or protocol.updates")
+        return self
+
+
+class OptimizerConfig(Section):
+    """A name of the zoo, α, and the options that the zoo lists for that name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    lr: float = Field(gt=0, description="α, the rate after any warmup and before any decay")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but name and rate, as the zoo takes it (pairs such as betas as tuples)."""
+        extra = self.model_extra or {}
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()}
+
+    @property
+    def beta2(self) -> float:
+        """β2 where the optimizer has one (the untuned warmups follow it), else .999."""
+        return float(self.options.get("betas", (0.9, 0.999))[1])
+
+    @model_validator(mode="after")
+    def _known_to_the_zoo(self) -> "OptimizerConfig":
+        radam.zoo.check(self.name, self.options)
+        return self
+
+
+class Warmup(Section):
+    """How α_t rises to α."""
+
+    kind: Literal["none", "linear", "untuned_linear", "untuned_exponential"]
+    updates: int = Field(ge=0, description="T_w; used by `linear` alone")
+
+    @model_validator(mode="after")
+    def _length_where_it_is_used(self) -> "Warmup":
+        if self.kind == "linear" and self.updates == 0:
+            raise ValueError("a linear warmup needs schedule.warmup.updates of at least 1")
+        return self
+
+
+class Constant(Section):
+    """No decay."""
+
+    name: Literal["constant"]
+    warmup: Warmup
+
+
+class MultiStep(Section):
+    """×gamma after each milestone."""
+
+    name: Literal["multi_step"]
+    unit: Literal["epochs", "updates"]
+    milestones: Annotated[tuple[int, ...], Field(strict=False)]
+    gamma: float = Field(gt=0, le=1)
+    warmup: Warmup
+
+    @field_validator("milestones")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(m <= 0 for m in value) or list(value) != sorted(set(value)):
+            raise ValueError("milestones must be positive and ascending, such as [81, 122]")
+        return value
+
+
+class Linear(Section):
+    """A straight line from α to ``end_lr`` at the last update."""
+
+    name: Literal["linear"]
+    end_lr: float = Field(ge=0)
+    warmup: Warmup
+
+
+class InverseSqrt(Section):
+    """Constant during the warmup, then falling with 1/sqrt(t)."""
+
+    name: Literal["inverse_sqrt"]
+    warmup: Warmup
+
+
+ScheduleConfig = Annotated[Constant | MultiStep | Linear | InverseSqrt, Field(discriminator="name")]
+
+
+class TrainingConfig(Section):
+    """How an update is computed: what can change the numbers."""
+
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        description="fp32: exact; tf32: matrix products in TF32 (CUDA); bf16: autocast"
+    )
+    grad_clip: float | None = Field(gt=0, description="largest gradient norm; null: no clipping")
+    accumulate: int = Field(gt=0, description="batches whose gradients make one update")
+
+
+class RunnerConfig(Section):
+    """Where and how a run is carried out: nothing here changes the numbers."""
+
+    device: str = Field(description="auto, cpu, cuda, cuda:1, ...")
+    threads: int | None = Field(gt=0, description="CPU threads; null: as torch chooses")
+    data_dir: Path = Field(strict=False, description="where the datasets lie (RADAM_DATA)")
+    runs_dir: Path = Field(strict=False, description="the store")
+    checkpoint_seconds: float = Field(
+        ge=0, description="least time between two checkpoints (0: after every update)"
+    )
+    record_every: int | None = Field(
+        gt=0, description="updates between two training records; null: one an epoch"
+    )
+
+
+class LocalLauncher(Section):
+    """Runs side by side on this machine, each in a process of its own."""
+
+    name: Literal["local"]
+    jobs: int | None = Field(gt=0, description="runs at a time; null: as the device suggests")
+
+
+class LocalTracking(Section):
+    """The store alone."""
+
+    name: Literal["local"]
+
+
+class WandbTracking(Section):
+    """The store, mirrored to Weights & Biases (``WANDB_MODE=disabled`` switches it off too)."""
+
+    name: Literal["wandb"]
+    project: str
+    entity: str | None = Field(description="the team; null: the owner of the key")
+    mode: Literal["auto", "online", "offline"] = Field(
+        description="auto: online where there is an API key, else offline"
+    )
+
+
+class RunConfig(Section):
+    """One task × optimizer × schedule × protocol × seed, and how to run it."""
+
+    task: SerializeAsAny[TaskConfig]
+    protocol: ProtocolConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    training: TrainingConfig
+    seed: int = Field(ge=0, lt=2**31)
+    experiment: str | None = Field(description="the experiment that asked for this run")
+    runner: RunnerConfig
+    tracking: Annotated[LocalTracking | WandbTracking, Field(discriminator="name")]
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _typed_by_the_task(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return task_class(str(value.get("name"))).Config.model_validate(value)
+        return value
+
+    @model_validator(mode="after")
+    def _schedule_fits_the_run(self) -> "RunConfig":
+        from experiments.training.length import check_schedule
+
+        check_schedule(self)
+        return self
+
+    @model_validator(mode="after")
+    def _warmup_is_the_methods(self) -> "RunConfig":
+        wanted = radam.zoo.ZOO[self.optimizer.name].warmup
+        if wanted is not None and self.schedule.warmup.kind != wanted:
+            raise ValueError(
+                f"schedule.warmup.kind={self.schedule.warmup.kind}: optimizer "
+                f"{self.optimizer.name} is Adam with the warmup {wanted}; write "
+                f"schedule.warmup.kind={wanted}, or choose optimizer=adam"
+            )
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The scientific configuration: all that can change the numbers, and nothing else."""
+        scientific = self.model_dump(
+            mode="json", include={"task", "protocol", "optimizer", "schedule", "training", "seed"}
+        )
+        del scientific["protocol"]["presets"]
+        return {"schema": SCHEMA_VERSION, **scientific}
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hexadecimal digits of the hash of :attr:`identity`."""
+        if self.task.dataset == "auto":
+            raise ValueError("resolve task.dataset before asking for the run's id")
+        canonical = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder in the store: the same configuration always finds the same one."""
+        return self.runner.runs_dir / self.task.name / self.run_id
+
+
+def task_names() -> list[str]:
+    """The tasks there are: the modules of ``experiments/tasks`` that define one."""
+    import experiments.tasks
+
+    names = (m.name for m in pkgutil.iter_modules(experiments.tasks.__path__))
+    return sorted(n for n in names if n != "task")
+
+
+def task_class(name: str) -> type:
+    """The class of a task: ``TASK`` of the module ``experiments.tasks.<name>``."""
+    if name not in task_names():
+        raise ValueError(f"task {name!r} does not exist; write one of {', '.join(task_names())}")
+    module = importlib.import_module(f"experiments.tasks.{name}")
+    return module.TASK
+
+
+def resolve(composed: DictConfig) -> RunConfig:
+    """Type and check what Hydra composed.
+
+    Raises :class:`UserError` naming field, value and remedy.
+    """
+    try:
+        raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(" ".join(str(error).split())) from None
+    assert isinstance(raw, dict)
+    for key in ("grid", "launcher"):  # a sweep's business, not a run's
+        raw.pop(key, None)
+    return from_dict({str(k): v for k, v in raw.items()})
+
+
+def from_dict(raw: Mapping[str, Any]) -> RunConfig:
+    """A :class:`RunConfig` from nested plain values, such as a run folder's ``config.yaml``.
+
+    Raises :class:`UserError` naming field, value and remedy.
+    """
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        raise UserError("\n".join(_explain(e, raw) for e in error.errors())) from None
+
+
+CHOICES = ("constant", "multi_step", "linear", "inverse_sqrt", "local", "wandb")
+"""Names by which pydantic tells the kinds of a section apart; no part of a field's path."""
+
+
+def _explain(error: Any, raw: Mapping[str, Any]) -> str:
+    """One line for one of pydantic's errors: field, value, what to write instead."""
+    parts = [str(p) for p in error["loc"] if p not in CHOICES]
+    field, value = ".".join(parts), error.get("input")
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(parts[:-1], raw)
+        return f"{field}: no such key{suggestion(parts[-1], known)}"
+    if error["type"] == "missing":
+        return f"{field}: missing; give it a value"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error" and (not field or "=" in message):
+        return message
+    if error["type"] == "value_error":
+        return f"{field}: {message}"
+    message = message[0].lower() + message[1:]
+    return f"{field}={value}: {message}"
+
+
+def _known_keys(path: list[str], raw: Mapping[str, Any]) -> list[str]:
+    section: Any = RunConfig
+    for part in path:
+        if part == "task":
+            section = task_class(str(raw["task"]["name"])).Config
+        elif part == "schedule":
+            kinds = {"constant": Constant, "multi_step": MultiStep, "linear": Linear}
+            section = kinds.get(str(raw["schedule"]["name"]), InverseSqrt)
+        elif part == "tracking":
+            section = WandbTracking if raw["tracking"]["name"] == "wandb" else LocalTracking
+        else:
+            section = section.model_fields[part].annotation
+    return list(getattr(section, "model_fields", {}))
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """``; did you mean ...?`` or the list of what is known."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"

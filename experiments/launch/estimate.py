@@ -1,0 +1,84 @@
+"""What a run will take, from a few measured updates."""
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+
+from experiments.config import RunConfig, task_class
+from experiments.launch.local import context
+from experiments.training.length import total_updates
+from experiments.training.precision import choose_device
+from experiments.training.run import build_step
+
+MEASURED_SECONDS = 3.0
+LEAST_UPDATES, MOST_UPDATES = 3, 50
+FORWARD_SHARE = 1 / 3
+"""An evaluated example costs a forward pass, a trained one that and twice as much again."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run takes on this machine, while as many others go on as will."""
+
+    seconds_per_update: float
+    updates: int
+    evaluations: int
+    held_out_examples: int
+    batch_size: int
+
+    @property
+    def seconds(self) -> float:
+        """Training and evaluations together."""
+        per_example = self.seconds_per_update / self.batch_size
+        evaluation = self.held_out_examples * per_example * FORWARD_SHARE
+        return self.updates * self.seconds_per_update + self.evaluations * evaluation
+
+    def at_full_size(self, config: RunConfig) -> "Cost":
+        """The same speed over as many updates as the run has on real data."""
+        task = config.task.model_copy(update={"dataset": "real"})
+        batches = task_class(task.name).batches_per_epoch(task, config.protocol)
+        if batches is None:
+            return self
+        return replace(self, updates=total_updates(config, batches // config.training.accumulate))
+
+
+def measure(config: RunConfig) -> Cost:
+    """Carry out some updates of a run, keeping nothing, and read the clock.
+
+    Raises :class:`~experiments.errors.UserError` for missing or damaged data.
+    """
+    device = choose_device(config.runner.device)
+    if config.runner.threads is not None:
+        torch.set_num_threads(config.runner.threads)
+    task, step = build_step(config, device)
+    batches = task.batches(0)
+    times: list[float] = []
+    started = time.perf_counter()
+    for batch in batches:
+        mark = time.perf_counter()
+        step([batch] * config.training.accumulate, config.optimizer.lr)[0].item()
+        times.append(time.perf_counter() - mark)
+        enough = len(times) >= LEAST_UPDATES and mark - started > MEASURED_SECONDS
+        if enough or len(times) >= MOST_UPDATES:
+            break
+    warm = sorted(times[1:] or times)
+    updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
+    updates = total_updates(config, updates_per_epoch)
+    return Cost(
+        seconds_per_update=warm[len(warm) // 2],
+        updates=updates,
+        evaluations=math.ceil(updates / updates_per_epoch / config.protocol.eval_every),
+        held_out_examples=task.held_out_examples,
+        batch_size=config.protocol.batch_size * config.training.accumulate,
+    )
+
+
+def measure_side_by_side(config: RunConfig, jobs: int) -> Cost:
+    """The cost of a run while ``jobs`` of its kind go on at once; the slowest of them counts."""
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        costs: Sequence[Cost] = list(pool.map(measure, [config] * jobs))
+    return max(costs, key=lambda cost: cost.seconds_per_update)

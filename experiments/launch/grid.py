@@ -1,0 +1,108 @@
+"""The runs of an experiment: products of axes, composed by Hydra.
+
+An experiment's file lists products under ``grid``::
+
+    grid:
+      - {optimizer: [sgd, adam, radam], optimizer.lr: [0.1, 0.03], seed: [1, 2]}
+      - {optimizer: [adam_warmup], schedule.warmup.updates: [100, 200], seed: [1, 2]}
+
+A product with a key ``protocols`` belongs to these protocols alone. Comma lists on the command
+line override axes: values replace an axis wherever a product has it; a choice of a whole file
+(``optimizer=adam,radam``) selects among the products, and one that no product lists joins the
+first.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.compose import compose
+from experiments.config import CONFIG_DIR, RunConfig, resolve
+from experiments.errors import UserError
+
+Axes = dict[str, list[str]]
+"""Keys as on Hydra's command line, and the values that each takes."""
+
+GROUPS = frozenset(p.name for p in CONFIG_DIR.iterdir() if p.is_dir())
+CONTEXT = ("experiment", "task", "protocol")
+"""What decides which products there are."""
+
+
+def expand(words: Sequence[str]) -> list[RunConfig]:
+    """The runs that ``key=value`` words stand for, each once.
+
+    Seeds vary slowest, so that a grid that is stopped half-way has whole seeds. Raises
+    :class:`UserError` for an empty grid and for a run that is not valid.
+    """
+    axes = read_axes(words)
+    contexts = [[f"{k}={v}" for v in axes.pop(k)] for k in CONTEXT if k in axes]
+    runs: dict[str, RunConfig] = {}
+    for context in itertools.product(*contexts):
+        for product in _override(_products(compose(context)), axes):
+            for config in _compose_product(context, product):
+                runs.setdefault(config.model_dump_json(exclude={"experiment"}), config)
+    if not runs:
+        raise UserError(
+            f"a grid of 0 runs: {' '.join(words) or 'these words'} select nothing; see "
+            "configs/experiment/ for the grids and configs/optimizer/ for the optimizers"
+        )
+    return sorted(runs.values(), key=lambda config: config.seed)
+
+
+def read_axes(words: Sequence[str]) -> Axes:
+    """Every word as an axis: ``seed=1,2`` and Hydra's ``seed=range(1,3)`` have two values."""
+    axes: Axes = {}
+    for override in OverridesParser.create().parse_overrides(list(words)):
+        key = override.key_or_group
+        if override.is_add() or override.is_delete():
+            raise UserError(f"{override.input_line}: write {key}=value, without + or ~")
+        if override.is_sweep_override():
+            axes[key] = [str(value) for value in override.sweep_string_iterator()]
+        else:
+            axes[key] = [override.get_value_element_as_str()]
+    return axes
+
+
+def _products(composed: DictConfig) -> list[Axes]:
+    """The products that an experiment lists for the protocol in hand; one empty one without."""
+    products = []
+    for listed in OmegaConf.to_container(composed.get("grid") or OmegaConf.create([{}])):
+        protocols = listed.pop("protocols", None)
+        if protocols is None or composed.protocol.name in protocols:
+            products.append({key: [_word(v) for v in values] for key, values in listed.items()})
+    return products
+
+
+def _word(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _override(products: list[Axes], axes: Axes) -> list[Axes]:
+    for key, wanted in axes.items():
+        holders = [product for product in products if key in product]
+        listed = {value for product in holders for value in product[key]}
+        if not holders:
+            products = [{**product, key: wanted} for product in products]
+        for product in holders:
+            product[key] = [v for v in wanted if v in product[key]] if key in GROUPS else wanted
+        if holders and key in GROUPS:
+            holders[0][key] = holders[0][key] + [v for v in wanted if v not in listed]
+    return products
+
+
+def _compose_product(context: Sequence[str], product: Axes) -> Iterator[RunConfig]:
+    if not all(product.values()):
+        return
+    files = [key for key in product if key in GROUPS]
+    fields = [key for key in product if key not in GROUPS]
+    parser = OverridesParser.create()
+    for choice in itertools.product(*([f"{key}={v}" for v in product[key]] for key in files)):
+        # Hydra composes the files; the fields are then set in what it composed, which is fast.
+        composed = compose([*context, *choice, *(f"{key}={product[key][0]}" for key in fields)])
+        for values in itertools.product(*(product[key] for key in fields)):
+            for key, value in zip(fields, values, strict=True):
+                OmegaConf.update(composed, key, parser.parse_override(f"{key}={value}").value())
+            yield resolve(composed)

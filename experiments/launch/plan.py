@@ -1,0 +1,89 @@
+"""What of a grid is done and what is left."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from experiments.compose import compose, settle_dataset
+from experiments.config import LocalLauncher, RunConfig
+from experiments.errors import UserError
+from experiments.launch.grid import expand
+from experiments.tracking.run_folder import RunFolder
+from experiments.training.precision import choose_device
+
+State = Literal["finished", "diverged", "failed", "interrupted", "unfinished", "missing", "running"]
+"""``unfinished``: begun, then killed without a word; the others are words of DESIGN.md."""
+
+DONE: tuple[State, ...] = ("finished", "diverged")
+
+
+def state(config: RunConfig) -> State:
+    """What a run's folder says of it."""
+    folder = RunFolder(config.folder)
+    result = folder.result
+    if result is not None and result.status in ("completed", "diverged"):
+        return "finished" if result.status == "completed" else "diverged"
+    if folder.busy:
+        return "running"
+    if result is not None:
+        return "failed" if result.status == "failed" else "interrupted"
+    return "unfinished" if folder.path.exists() else "missing"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a grid, what is done of them, and where the rest would go."""
+
+    words: tuple[str, ...]
+    configs: tuple[RunConfig, ...]
+    states: tuple[State, ...]
+    launcher: LocalLauncher
+    dataset: str
+    why: str
+    """Why this dataset, for the person."""
+
+    @property
+    def left(self) -> list[RunConfig]:
+        """The runs that are neither done nor under way."""
+        states = zip(self.configs, self.states, strict=True)
+        return [config for config, state in states if state not in (*DONE, "running")]
+
+    def at_protocol(self, protocol: str) -> list[RunConfig]:
+        """The runs of the same grid at another protocol, on the same dataset."""
+        words = [word for word in self.words if not word.startswith("protocol=")]
+        return [_settle(c, self.dataset) for c in expand([*words, f"protocol={protocol}"])]
+
+    @property
+    def counts(self) -> str:
+        """``40 finished, 2 diverged, 6 missing``."""
+        return ", ".join(f"{n} {state}" for state, n in Counter(self.states).most_common())
+
+
+def make_plan(words: Sequence[str]) -> Plan:
+    """Compose the grid that the words name, settle its dataset, look into the store.
+
+    ``protocol=auto`` means ``paper`` where there is a CUDA GPU and ``mini`` elsewhere. Raises
+    :class:`UserError`.
+    """
+    ours = [word for word in words if word.partition("=")[0].startswith("launcher")]
+    words = [word for word in words if word not in ours]
+    if "protocol=auto" in words:
+        devices = [w.partition("=")[2] for w in words if w.startswith("runner.device=")]
+        on_gpu = choose_device(devices[-1] if devices else "auto").type == "cuda"
+        protocol = "paper" if on_gpu else "mini"
+        words = [f"protocol={protocol}" if w == "protocol=auto" else w for w in words]
+    launcher = LocalLauncher.model_validate(dict(compose(ours).launcher))
+    configs = expand(words)
+    task, why = settle_dataset(configs[0])
+    if {c.task.name for c in configs} != {task.task.name}:
+        raise UserError("task: one task a sweep; give the same command once for each")
+    configs = [_settle(c, task.task.dataset) for c in configs]
+    states = tuple(state(config) for config in configs)
+    return Plan(tuple(words), tuple(configs), states, launcher, task.task.dataset, why)
+
+
+def _settle(config: RunConfig, dataset: str) -> RunConfig:
+    """The same run on the dataset that was decided on."""
+    task = config.task.model_copy(update={"dataset": dataset})
+    return config.model_copy(update={"task": task})

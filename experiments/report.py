@@ -1,0 +1,156 @@
+"""Entry point: what the store says. Trains nothing.
+
+``python -m experiments.report``          tables, claims, figures, REPORT.md
+``python -m experiments.report table``    optimizer × α and robustness numbers, in the terminal
+``python -m experiments.report claims``   the scorecard of the paper's claims
+``python -m experiments.report figures``  the figures, PNG and PDF
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import polars as pl
+
+from experiments.analysis.cells import SCORES, Section, sections
+from experiments.analysis.claims import Row, as_data, scorecard
+from experiments.analysis.document import claims as claims_document
+from experiments.analysis.document import report as report_document
+from experiments.analysis.document import verdicts
+from experiments.analysis.tables import scorecard_table, summary_table
+from experiments.console import console, exit_on_user_error, say
+from experiments.errors import UserError
+from experiments.files import write_atomic
+from experiments.tracking.store import read_results
+
+NOTHING = (
+    "The store {root} holds no results yet. Run something first: `make reproduce-cifar`, or "
+    "`python -m experiments.train optimizer=radam protocol=mini`."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see python -m experiments.report --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = _Parser(
+        prog="python -m experiments.report",
+        description="Tables, robustness numbers, figures and the scorecard of the paper's claims, "
+        "made from the store of runs. Trains nothing.",
+        epilog="Runs of different tasks, protocols and datasets are never mixed. Mini and stand-in "
+        "runs are marked and decide no claim. How each claim is decided: "
+        "experiments/analysis/claims/; the paper's own figures: results/paper.yaml.",
+    )
+    made.add_argument(
+        "what",
+        nargs="?",
+        default="all",
+        choices=("all", "table", "claims", "figures"),
+        help="all: tables, claims, figures and REPORT.md (the default); or one of them",
+    )
+    made.add_argument("--runs", type=Path, default=Path("runs"), help="the store (default: runs)")
+    made.add_argument(
+        "--out", type=Path, default=Path("reports"), help="where to write (default: reports)"
+    )
+    made.add_argument("--task", help="only this task, such as cifar10")
+    made.add_argument("--protocol", help="only this protocol: paper, recipe, mini or smoke")
+    made.add_argument("--dataset", help="only this dataset: real or standin")
+    made.add_argument(
+        "--score",
+        choices=tuple(SCORES),
+        default="final",
+        help="which test figure the terminal's tables and the figures show: after the last update "
+        "(final, the default), the best over evaluations (best, the authors' way), or at the best "
+        "validation figure; REPORT.md has a table of each",
+    )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the store, write what was asked for, and say where it lies."""
+    asked = parser().parse_args(arguments)
+    results = select(asked)
+    found = sections(results)
+    if asked.what in ("all", "table") and found:
+        console.print(summary_table(results, asked.score))
+    written: list[Path] = []
+    if asked.what in ("all", "claims"):
+        rows = scorecard(found, asked.runs)
+        if asked.what == "claims":
+            console.print(scorecard_table(rows))
+        say(f"\nClaims of the paper: {verdicts(rows)}.")
+        written += write_claims(rows, asked.out)
+    if asked.what in ("all", "figures"):
+        figures = write_figures(found, asked.score, asked.out)
+        written += [path for paths in figures.values() for path in paths]
+    if asked.what == "all" and found:
+        written.append(write_document(found, rows, figures, asked.out))
+    if not found:
+        say(NOTHING.format(root=asked.runs))
+    if written:
+        say("\nWritten:")
+    for path in written:
+        say(f"  {path}")
+
+
+def select(asked: argparse.Namespace) -> pl.DataFrame:
+    """The store's rows that were asked for.
+
+    Raises :class:`UserError` where the store is not there, or has nothing of that kind.
+    """
+    if not asked.runs.is_dir() and asked.runs != Path("runs"):
+        raise UserError(f"--runs {asked.runs}: no such folder; give the store's folder")
+    results = read_results(asked.runs)
+    for field in ("task", "protocol", "dataset"):
+        wanted = getattr(asked, field)
+        if wanted is None or results.is_empty():
+            continue
+        present = results[field].unique().sort().to_list()
+        results = results.filter(pl.col(field) == wanted)
+        if results.is_empty():
+            raise UserError(f"--{field} {wanted}: no such runs; there are: {', '.join(present)}")
+    return results
+
+
+def write_report(runs_root: Path, out: Path, kind: str = "final") -> list[Path]:
+    """Everything that ``python -m experiments.report`` writes; returns the paths."""
+    found = sections(read_results(runs_root))
+    rows = scorecard(found, runs_root)
+    figures = write_figures(found, kind, out)
+    drawn = [path for paths in figures.values() for path in paths]
+    return [write_document(found, rows, figures, out), *write_claims(rows, out), *drawn]
+
+
+def write_claims(rows: Sequence[Row], out: Path) -> list[Path]:
+    """The scorecard for people and for programs."""
+    text, data = out / "CLAIMS.md", out / "claims.json"
+    write_atomic(text, claims_document(rows) + "\n")
+    write_atomic(data, json.dumps(as_data(list(rows)), indent=2, ensure_ascii=False) + "\n")
+    return [text, data]
+
+
+def write_figures(found: Sequence[Section], kind: str, out: Path) -> dict[str, list[Path]]:
+    """The figures of every section, by its name."""
+    from experiments.analysis.figures import draw_section  # matplotlib: only where it is needed
+
+    return {section.name: draw_section(section, kind, out / "figures") for section in found}
+
+
+def write_document(
+    found: Sequence[Section], rows: Sequence[Row], figures: dict[str, list[Path]], out: Path
+) -> Path:
+    """``REPORT.md``, with the figures' paths as seen from it."""
+    relative = {name: [p.relative_to(out) for p in paths] for name, paths in figures.items()}
+    path = out / "REPORT.md"
+    write_atomic(path, report_document(found, rows, relative))
+    return path
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()

@@ -1,0 +1,134 @@
+"""The contract of a task: data + model + loss + metric. The training loop knows nothing more.
+
+A task is a module ``experiments/tasks/<name>.py`` whose ``TASK`` is a subclass of :class:`Task`,
+and a file ``configs/task/<name>.yaml``. It hands the loop batches, a loss and an evaluation, and
+keeps these promises, which make runs reproducible:
+
+* ``batches(epoch, skip)`` is a function of the seed, the epoch and the position alone, so that a
+  run that stopped after k batches of an epoch goes on with the (k+1)-th;
+* what a batch carries over to the next (a recurrent state, say) is in ``state_dict``;
+* sums, never means, leave it: :data:`Counts` of two parts of a data set, added, are the counts of
+  the whole;
+* where several processes carry out the run, each reads its part of every batch and of every split
+  (:func:`experiments.processes.share`); the loop adds counts and gradients up. ``count`` is what
+  the mean loss is a mean over: gradients are weighted by it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from experiments.config import ProtocolConfig, TaskConfig
+
+Batch = TypeVar("Batch")
+
+Counts = dict[str, Tensor]
+"""Sums over examples as float64 or integer scalars on the device, among them ``count``."""
+
+Split = Literal["validation", "test"]
+
+
+def add_counts(total: Counts, more: Counts) -> None:
+    """Add ``more`` to ``total`` in place."""
+    for name, value in more.items():
+        total[name] = total[name] + value if name in total else value
+
+
+def read_counts(counts: Counts) -> dict[str, float]:
+    """Bring counts to the host: the one synchronisation of a record."""
+    return {name: float(value) for name, value in counts.items()}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The figure by which runs of a task are compared."""
+
+    name: str
+    """Its key in :meth:`Task.metrics`."""
+    direction: Literal["max", "min"]
+    unit: str
+    chance: float | None
+    """The value of a model that has learned nothing; null where there is none."""
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether ``a`` is strictly better than ``b``."""
+        return a > b if self.direction == "max" else a < b
+
+
+class Task(ABC, Generic[Batch]):
+    """Data, model, loss and metric of one of the paper's tasks, on one device."""
+
+    Config: ClassVar[type[TaskConfig]]
+    metric: ClassVar[Metric]
+
+    updates_per_epoch: int
+    """Batches in an epoch."""
+    held_out_examples: int
+    """Examples that one evaluation of all splits reads; for estimates of time."""
+    splits: tuple[Split, ...]
+    """What :meth:`evaluate` can be asked for; ``test`` always, ``validation`` where configured."""
+    origin: str
+    """One line that says which data were read."""
+
+    @classmethod
+    @abstractmethod
+    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
+        """Settle ``config.dataset``: ``real`` or ``standin``, and a paragraph that says why.
+
+        May download. Raises :class:`~experiments.errors.UserError` if ``real`` was asked for and
+        cannot be had.
+        """
+
+    @classmethod
+    @abstractmethod
+    def describe(cls, config: TaskConfig) -> str:
+        """Model and data in a few words, for a person; stands beside every result."""
+
+    @classmethod
+    def batches_per_epoch(cls, config: TaskConfig, protocol: ProtocolConfig) -> int | None:
+        """The batches of an epoch where the configuration alone tells them, else None."""
+        return None
+
+    @abstractmethod
+    def __init__(
+        self,
+        config: Any,
+        protocol: ProtocolConfig,
+        *,
+        data_dir: Path,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        """Load the data. Raises :class:`~experiments.errors.UserError` for damaged data."""
+
+    @abstractmethod
+    def build_model(self) -> nn.Module:
+        """The model with fresh parameters, drawn from torch's global generator, on the device."""
+
+    @abstractmethod
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The training batches of an epoch (0, 1, ...) from the ``skip``-th on, on the device."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Counts]:
+        """The mean loss of a batch (to differentiate; nats), and its counts (detached)."""
+
+    @abstractmethod
+    def evaluate(self, model: nn.Module, split: Split) -> Counts:
+        """The counts of a whole split; leaves the model in evaluation mode."""
+
+    @abstractmethod
+    def metrics(self, counts: Mapping[str, float]) -> dict[str, float]:
+        """Means from counts: ``loss``, the headline metric, and whatever else is worth a line."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What one batch hands to the next, for the checkpoint; tensors and plain values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state_dict` gave."""

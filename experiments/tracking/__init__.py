@@ -1,0 +1,1 @@
+"""The store, which is the truth about runs, and what mirrors it."""

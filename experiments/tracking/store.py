@@ -1,0 +1,116 @@
+"""The store as tables: every run's result, and a run's curves."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from experiments.tracking.result import RESULT, RunResult, read_result
+from experiments.tracking.run_folder import METRICS
+
+# A column has its type even where no run has a value.
+_COLUMNS: dict[str, Any] = {
+    "run_id": pl.String,
+    "task": pl.String,
+    "protocol": pl.String,
+    "dataset": pl.String,
+    "setting": pl.String,
+    "optimizer": pl.String,
+    "lr": pl.Float64,
+    "seed": pl.Int64,
+    "experiment": pl.String,
+    "status": pl.String,
+    "at_chance": pl.Boolean,
+    "metric": pl.String,
+    "direction": pl.String,
+    "chance": pl.Float64,
+    "final": pl.Float64,
+    "best": pl.Float64,
+    "best_epoch": pl.Float64,
+    "validation_selected": pl.Float64,
+    "train_loss": pl.Float64,
+    "updates": pl.Int64,
+    "epochs": pl.Float64,
+    "parameters": pl.Int64,
+    "wall_seconds": pl.Float64,
+    "examples_per_second": pl.Float64,
+    "started": pl.String,
+    "finished": pl.String,
+    "commit": pl.String,
+    "dirty": pl.Boolean,
+    "origin": pl.String,
+    "error": pl.String,
+    "warmup": pl.String,
+    "warmup_updates": pl.Int64,
+    "folder": pl.String,
+}
+
+
+def run_folders(root: Path, task: str | None = None) -> Iterator[Path]:
+    """The folders under ``root/<task>/`` that hold a result, in a fixed order."""
+    pattern = f"{task or '*'}/*/{RESULT}"
+    yield from sorted(path.parent for path in Path(root).glob(pattern))
+
+
+def read_results(root: Path, task: str | None = None) -> pl.DataFrame:
+    """One row a run that has a result, whatever its status; ``folder`` says where it lies.
+
+    Columns: those of :class:`~experiments.tracking.result.RunResult` that are scalars,
+    ``warmup`` and ``warmup_updates`` of the schedule, ``folder``, and ``hardware``, ``versions``
+    and every scalar of the configuration as ``config.<section>.<field>``.
+    """
+    rows = []
+    for folder in run_folders(root, task):
+        result = read_result(folder)
+        if result is not None:
+            rows.append(_row(result, folder))
+    extra = {name: None for row in rows for name in row if name not in _COLUMNS}
+    table = pl.DataFrame(
+        {name: [row.get(name) for row in rows] for name in _COLUMNS}, schema=_COLUMNS
+    )
+    return table.with_columns(
+        pl.Series(name, [row.get(name) for row in rows], strict=False) for name in extra
+    )
+
+
+def _row(result: RunResult, folder: Path) -> dict[str, Any]:
+    row = result.model_dump(exclude={"schema_version", "config", "hardware", "versions"})
+    warmup = result.config.get("schedule", {}).get("warmup", {})
+    row["warmup"], row["warmup_updates"] = warmup.get("kind"), warmup.get("updates")
+    row["folder"] = str(folder)
+    row["hardware"] = describe_hardware(result.hardware)
+    row["versions"] = ", ".join(f"{k} {v}" for k, v in sorted(result.versions.items()))
+    row.update(_flat(result.config, "config"))
+    return row
+
+
+def _flat(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}.{key}")
+        else:
+            yield f"{prefix}.{key}", str(value) if isinstance(value, list) else value
+
+
+def describe_hardware(facts: dict[str, Any]) -> str:
+    """One line for a person: the GPU if the run used one, else processor and threads."""
+    if facts.get("gpu"):
+        return str(facts["gpu"])
+    return f"{facts.get('cpu')}, {facts.get('threads')} of {facts.get('cores')} cores"
+
+
+def read_metrics(folder: Path) -> pl.DataFrame:
+    """The records of one run in the order of their writing; an unfinished last line is left out."""
+    records = []
+    try:
+        lines = (Path(folder) / METRICS).read_text().splitlines()
+    except FileNotFoundError:
+        lines = []
+    for line in lines:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return pl.DataFrame(records, infer_schema_length=None)

@@ -1,0 +1,40 @@
+"""Entry point: one run, or several one after the other with Hydra's ``-m``.
+
+``python -m experiments.train optimizer=radam optimizer.lr=0.03 protocol=mini``
+"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from experiments.compose import settle_dataset
+from experiments.config import CONFIG_DIR, resolve
+from experiments.console import exit_on_user_error, say
+from experiments.progress import display
+from experiments.tracking.wandb_mirror import mirrored
+from experiments.training.length import describe_setting
+from experiments.training.run import run
+from experiments.training.signals import stop_on_signals
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="train")
+def main(composed: DictConfig) -> float | None:
+    """Carry out one run; returns its final metric, for Hydra's sweepers."""
+    with exit_on_user_error(), stop_on_signals() as stop:
+        config, why = settle_dataset(resolve(composed))
+        say(f"data: {why}")
+        say(f"{config.task.name}, {config.protocol.name} protocol: {describe_setting(config)}")
+        with mirrored(config) as mirrors, display(1) as shown:
+            result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
+            shown.end(config, result)
+        say(str(config.folder))
+        if result.status == "interrupted":
+            say("Stopped. The same command goes on from here.")
+            sys.exit(stop.exit_code)
+        return result.final
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()

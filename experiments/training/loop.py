@@ -1,0 +1,229 @@
+"""The training loop: one for all tasks.
+
+It asks the task for batches and losses, and owns everything else that happens between the first
+update and the last: the schedule, records, evaluations, checkpoints, divergence, stopping.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from experiments.config import RunConfig
+from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
+from experiments.tracking.run_folder import MetricsFile
+from experiments.training.checkpoint import (
+    load_checkpoint,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+)
+from experiments.training.length import total_updates
+from experiments.training.signals import StopRequest
+from experiments.training.step import Step
+from radam.schedules import Schedule
+
+Ending = Literal["completed", "diverged", "interrupted"]
+Observer = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Progress:
+    """How far a run is and what it has shown so far; a part of every checkpoint."""
+
+    update: int = 0
+    seconds: float = 0.0
+    """Wall time of this run over all its starts, without the time between them."""
+    training_seconds: float = 0.0
+    """The part of it that went into updates."""
+    examples: float = 0.0
+    best: float | None = None
+    best_epoch: float | None = None
+    best_validation: float | None = None
+    validation_selected: float | None = None
+    final: float | None = None
+    train_loss: float | None = None
+    window: Counts = field(default_factory=dict)
+    """Counts since the last training record."""
+
+
+class Loop:
+    """One run, from wherever its folder says it stopped.
+
+    Args:
+        config: the run.
+        task, step, schedule: built from it; the step holds model and optimizer.
+        folder: where checkpoints and records go.
+        stop: looked at after every update.
+        observers: called with every record, and with records of kind ``start`` and ``update``
+            that are not stored.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task[Any],
+        step: Step,
+        schedule: Schedule,
+        folder: Path,
+        stop: StopRequest,
+        observers: list[Observer],
+    ) -> None:
+        self.config, self.task, self.step, self.model = config, task, step, step.model
+        self.schedule, self.folder, self.stop, self.observers = schedule, folder, stop, observers
+        self.accumulate = config.training.accumulate
+        self.updates_per_epoch = max(1, task.updates_per_epoch // self.accumulate)
+        self.total = total_updates(config, self.updates_per_epoch)
+        self.device = step.parameters[0].device
+        # On a GPU, reading a loss waits for the device: look where a record reads it anyway.
+        self.reads_every_loss = self.device.type == "cpu"
+        self.progress = Progress()
+        self.metrics = MetricsFile(folder, self._restore())
+        self.last_checkpoint = time.monotonic()
+
+    def run(self) -> Ending:
+        """Train to the end, to divergence, or to a request to stop."""
+        mark = time.perf_counter()
+        self._tell({"kind": "start", "update": self.progress.update, "total": self.total})
+        try:
+            while self.progress.update < self.total:
+                ending = self._epoch(mark)
+                if ending is not None:
+                    return ending
+                mark = time.perf_counter()
+            return "completed"
+        finally:
+            self.metrics.close()
+
+    def _epoch(self, mark: float) -> Ending | None:
+        """The rest of the current epoch; ``mark`` is when it began, on the performance counter."""
+        progress = self.progress
+        epoch, done = divmod(progress.update, self.updates_per_epoch)
+        self.model.train()
+        for batches in self._groups(self.task.batches(epoch, skip=done * self.accumulate)):
+            progress.update += 1
+            lr = self.schedule(progress.update)
+            loss, counts = self.step(batches, lr)
+            add_counts(progress.window, counts)
+            last = progress.update == self.total
+            end_of_epoch = progress.update % self.updates_per_epoch == 0 or last
+            every = self.config.runner.record_every
+            record = end_of_epoch or (every is not None and progress.update % every == 0)
+            known = loss.item() if self.reads_every_loss or record else None
+            diverged = known is not None and not math.isfinite(known)
+            mark = self._clock(mark, training=True)
+            if record or diverged:
+                self._record_training(lr, diverged)
+            if diverged:
+                return "diverged"
+            self._tell({"kind": "update", "update": progress.update, "loss": known})
+            if end_of_epoch and ((epoch + 1) % self.config.protocol.eval_every == 0 or last):
+                healthy = self._evaluate()
+                mark = self._clock(mark, training=False)
+                if not healthy:
+                    return "diverged"
+            due = time.monotonic() - self.last_checkpoint >= self.config.runner.checkpoint_seconds
+            if last or due or self.stop:
+                self._checkpoint()
+            if self.stop and not last:
+                return "interrupted"
+            if last:
+                break
+        return None
+
+    def _groups(self, batches: Iterator[Any]) -> Iterator[list[Any]]:
+        """Batches by the group that makes one update; an incomplete last group is left out."""
+        while len(group := list(itertools.islice(batches, self.accumulate))) == self.accumulate:
+            yield group
+
+    def _clock(self, mark: float, *, training: bool) -> float:
+        """Add the time since ``mark`` to the run's, and return the present."""
+        present = time.perf_counter()
+        self.progress.seconds += present - mark
+        if training:
+            self.progress.training_seconds += present - mark
+        return present
+
+    def _record_training(self, lr: float, diverged: bool) -> None:
+        progress = self.progress
+        counts = read_counts(progress.window)
+        metrics = self.task.metrics(counts)
+        progress.examples += counts["count"]
+        progress.train_loss = metrics["loss"] if math.isfinite(metrics["loss"]) else None
+        progress.window = {}
+        if diverged:
+            metrics["loss"] = math.nan
+        self._write({"kind": "train", **self._where(), "lr": lr, **metrics})
+
+    def _evaluate(self) -> bool:
+        """Evaluate on every split; False if a parameter is no longer finite."""
+        if not all(torch.isfinite(p).all() for p in self.model.parameters()):
+            return False
+        progress, name = self.progress, self.task.metric.name
+        found: dict[Split, float] = {}
+        started = time.perf_counter()
+        for split in self.task.splits:
+            with torch.no_grad(), self.step.autocast:
+                metrics = self.task.metrics(read_counts(self.task.evaluate(self.model, split)))
+            found[split] = metrics[name]
+            where = self._where()
+            where["seconds"] = round(progress.seconds + time.perf_counter() - started, 3)
+            self._write({"kind": "eval", **where, "split": split, **metrics})
+        self.model.train()
+        test = found["test"]
+        if not math.isfinite(test):
+            return True
+        better = self.task.metric.better
+        progress.final = test
+        if progress.best is None or better(test, progress.best):
+            progress.best, progress.best_epoch = test, self._where()["epoch"]
+        validation = found.get("validation")
+        if validation is not None and (
+            progress.best_validation is None or better(validation, progress.best_validation)
+        ):
+            progress.best_validation, progress.validation_selected = validation, test
+        return True
+
+    def _where(self) -> dict[str, Any]:
+        return {
+            "update": self.progress.update,
+            "epoch": round(self.progress.update / self.updates_per_epoch, 4),
+            "seconds": round(self.progress.seconds, 3),
+        }
+
+    def _write(self, event: dict[str, Any]) -> None:
+        self.metrics.append(event)
+        self._tell(event)
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        for observer in self.observers:
+            observer(event)
+
+    def _checkpoint(self) -> None:
+        state = {
+            "progress": asdict(self.progress),
+            "model": self.model.state_dict(),
+            "optimizer": self.step.optimizer.state_dict(),
+            "task": self.task.state_dict(),
+            "random": random_state(),
+            "metrics_bytes": self.metrics.position(),
+        }
+        save_checkpoint(self.folder, self.progress.update, state)
+        self.last_checkpoint = time.monotonic()
+
+    def _restore(self) -> int:
+        """Go back to the last checkpoint, if there is one; the bytes of records it knew of."""
+        state = load_checkpoint(self.folder, self.device)
+        if state is None:
+            return 0
+        self.progress = Progress(**state["progress"])
+        self.model.load_state_dict(state["model"])
+        self.step.optimizer.load_state_dict(state["optimizer"])
+        self.task.load_state_dict(state["task"])
+        restore_random_state(state["random"])
+        return int(state["metrics_bytes"])

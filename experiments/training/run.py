@@ -1,0 +1,158 @@
+"""One run from its configuration to its result."""
+
+import math
+import traceback
+from typing import Any, Literal
+
+import torch
+
+import radam
+from experiments.config import SCHEMA_VERSION, RunConfig, task_class
+from experiments.errors import UserError
+from experiments.tasks.task import Task
+from experiments.tracking import provenance
+from experiments.tracking.result import RESULT, RunResult, now
+from experiments.tracking.run_folder import RunFolder
+from experiments.training.checkpoint import seed_everything
+from experiments.training.length import build_schedule, check_schedule, describe_setting
+from experiments.training.loop import Loop, Observer
+from experiments.training.precision import choose_device, set_precision
+from experiments.training.signals import StopRequest
+from experiments.training.step import Step
+
+AT_CHANCE = 1.2
+"""A run ends at chance if its metric is not better than chance by this factor."""
+
+
+def build_task(config: RunConfig, device: torch.device) -> Task[Any]:
+    """The task with its data loaded. Raises :class:`UserError` for missing or damaged data."""
+    return task_class(config.task.name)(
+        config.task,
+        config.protocol,
+        data_dir=config.runner.data_dir,
+        device=device,
+        seed=config.seed,
+    )
+
+
+def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step]:
+    """Task, fresh model and optimizer of a run, ready for its first update."""
+    autocast = set_precision(config.training.precision, device)
+    task = build_task(config, device)
+    seed_everything(config.seed)
+    model = task.build_model().train()
+    optimizer = radam.make_optimizer(
+        config.optimizer.name,
+        model.parameters(),
+        lr=config.optimizer.lr,
+        **config.optimizer.options,
+    )
+    return task, Step(task, model, optimizer, autocast, config.training.grad_clip)
+
+
+def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunResult:
+    """Carry out a run, or go on with it; a finished one is returned as it is.
+
+    Bad input raises :class:`UserError` before anything is created. From then on, whatever happens
+    ends as a ``result.json``: a run that diverges is a result, and an error is written down as
+    ``failed`` before it goes on. A second process on the same run is refused
+    (:class:`~experiments.tracking.run_folder.Busy`).
+    """
+    folder = RunFolder(config.folder)
+    if (finished := folder.finished_result) is not None:
+        return finished
+    device = choose_device(config.runner.device)
+    if config.runner.threads is not None:
+        torch.set_num_threads(config.runner.threads)
+    task, step = build_step(config, device)
+    updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
+    try:
+        check_schedule(config, updates_per_epoch)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    schedule = build_schedule(config, updates_per_epoch)
+    with folder.locked():
+        if (finished := folder.finished_result) is not None:
+            return finished
+        before = folder.result
+        started = before.started if before is not None else now()
+        folder.write_config(config)
+        (folder.path / RESULT).unlink(missing_ok=True)
+        loop: Loop | None = None
+        try:
+            loop = Loop(config, task, step, schedule, folder.path, stop, observers)
+            ending = loop.run()
+        except Exception as error:
+            _result(config, "failed", started, loop, _describe(error)).write(folder.path)
+            raise
+        result = _result(config, ending, started, loop, None)
+        result.write(folder.path)
+        return result
+
+
+def record_failure(config: RunConfig, error: Exception) -> None:
+    """Write down that a run of a sweep could not begin; its folder exists already."""
+    _result(config, "failed", now(), None, _describe(error)).write(config.folder)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return "".join(traceback.format_exception(error)).strip()
+
+
+def _result(
+    config: RunConfig,
+    status: Literal["completed", "diverged", "failed", "interrupted"],
+    started: str,
+    loop: Loop | None,
+    error: str | None,
+) -> RunResult:
+    metric = task_class(config.task.name).metric
+    progress = loop.progress if loop else None
+    final = progress.final if progress and status == "completed" else None
+    seconds = progress.training_seconds if progress else 0.0
+    commit, dirty = provenance.commit()
+    device = loop.device if loop else torch.device("cpu")
+    return RunResult(
+        schema_version=SCHEMA_VERSION,
+        run_id=config.run_id,
+        task=config.task.name,
+        protocol=config.protocol.name,
+        dataset=config.task.dataset,
+        setting=describe_setting(config),
+        optimizer=config.optimizer.name,
+        lr=config.optimizer.lr,
+        seed=config.seed,
+        experiment=config.experiment,
+        status=status,
+        at_chance=final is not None and _at_chance(final, metric.chance, metric.direction),
+        metric=metric.name,
+        direction=metric.direction,
+        chance=metric.chance,
+        final=final,
+        best=progress.best if progress else None,
+        best_epoch=progress.best_epoch if progress else None,
+        validation_selected=progress.validation_selected if progress else None,
+        train_loss=progress.train_loss if progress else None,
+        updates=progress.update if progress else 0,
+        epochs=round(progress.update / loop.updates_per_epoch, 4) if progress and loop else 0.0,
+        parameters=sum(p.numel() for p in loop.model.parameters()) if loop else 0,
+        wall_seconds=round(progress.seconds, 3) if progress else 0.0,
+        examples_per_second=round(progress.examples / seconds, 1) if progress and seconds else None,
+        started=started,
+        finished=now(),
+        commit=commit,
+        dirty=dirty,
+        hardware=provenance.hardware(device),
+        versions=provenance.versions(),
+        origin=loop.task.origin if loop else "",
+        error=error,
+        config=config.model_dump(mode="json"),
+    )
+
+
+def _at_chance(final: float, chance: float | None, direction: str) -> bool:
+    if chance is None or not math.isfinite(final):
+        return False
+    return final <= chance * AT_CHANCE if direction == "max" else final >= chance / AT_CHANCE

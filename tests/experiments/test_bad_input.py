@@ -1,0 +1,64 @@
+"""A person's mistake: one line that names field, value and remedy; exit code 2; nothing created."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.experiments.conftest import Command
+
+MISTAKES = {
+    "misspelt section": (["optimizr.lr=1"], ["optimizr.lr", "did you mean optimizer.lr?"]),
+    "misspelt key": (["optimizer.lrr=1"], ["optimizer.lrr"]),
+    "wrong type": (["optimizer.lr=fast"], ["optimizer.lr=fast", "number"]),
+    "rate of zero": (["optimizer.lr=0"], ["optimizer.lr=0", "greater than 0"]),
+    "negative rate": (["optimizer.lr=-0.1"], ["optimizer.lr=-0.1", "greater than 0"]),
+    "unknown optimizer": (["optimizer=radm"], ["optimizer=radm", "did you mean radam?"]),
+    "unknown task": (["task=cifar11"], ["task=cifar11", "did you mean cifar10?"]),
+    "unknown protocol": (["protocol=minni"], ["protocol=minni", "did you mean mini?"]),
+    "milestones after the end": (
+        ["schedule.milestones=[1,9]"],
+        ["schedule.milestones=[1, 9]", "longer than the run of 2 epochs"],
+    ),
+    "warmup longer than the run": (
+        ["optimizer=adam_warmup", "schedule.warmup.updates=5000"],
+        ["schedule.warmup.updates=5000", "longer than the run of 8 updates"],
+    ),
+    "freeze longer than the run": (
+        ["optimizer=adam_2k", "optimizer.freeze_updates=2000"],
+        ["optimizer.freeze_updates=2000", "8 updates"],
+    ),
+    "warmup taken from its optimizer": (
+        ["optimizer=adam_warmup", "schedule.warmup.kind=none"],
+        ["schedule.warmup.kind=none", "optimizer=adam"],
+    ),
+    "two lengths": (["protocol.updates=5"], ["protocol.epochs or protocol.updates"]),
+    "batch larger than the data": (["protocol.batch_size=4096"], ["protocol.batch_size=4096"]),
+    "no such device": (["runner.device=gpu"], ["runner.device=gpu", "cuda"]),
+    "beta out of range": (["optimizer.betas=[0.9,1.5]"], ["betas"]),
+    "depth": (["task.depth=9"], ["6n + 2"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_named_and_nothing_created(
+    mistake: str, command: Command, smoke: list[str], tmp_path: Path
+) -> None:
+    words, expected = MISTAKES[mistake]
+    done = command("experiments.train", *smoke, *words)
+    assert done.returncode == 2, done.stderr
+    message = done.stderr.strip()
+    assert message.startswith("error: ")
+    assert "Traceback" not in message
+    assert len(message.splitlines()) == 1, message
+    for part in expected:
+        assert part in message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_real_data_that_is_not_there_is_an_error(
+    command: Command, smoke: list[str], tmp_path: Path
+) -> None:
+    done = command("experiments.train", *smoke, "task.dataset=real")
+    assert done.returncode == 2, done.stderr
+    assert "RADAM_DATA" in done.stderr
+    assert not (tmp_path / "runs").exists()

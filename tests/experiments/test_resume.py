@@ -1,0 +1,152 @@
+"""A run that is killed and started again ends exactly where an undisturbed one does."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from experiments.tracking.result import read_result
+from experiments.tracking.run_folder import RunFolder
+from experiments.tracking.store import read_metrics
+from tests.experiments.conftest import ROOT, Command, environment
+
+# 24 updates, a checkpoint after each; augmentation, decay and a stateful optimizer are in play.
+WORDS = [
+    "optimizer=radam",
+    "protocol.epochs=6",
+    "schedule.milestones=[3]",
+    "runner.checkpoint_seconds=0",
+    "runner.threads=1",
+]
+
+
+def start(words: list[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.train", *words],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def only_folder(runs: Path) -> Path:
+    (folder,) = (runs / "cifar10").iterdir()
+    return folder
+
+
+def update_of(runs: Path) -> int:
+    """The update of the newest checkpoint under ``runs``; 0 before the first."""
+    names = [path.stem for path in runs.glob("cifar10/*/checkpoint-*.pt")]
+    return max((int(name.rpartition("-")[2]) for name in names), default=0)
+
+
+def parameters(folder: Path) -> dict[str, torch.Tensor]:
+    (path,) = folder.glob("checkpoint-*.pt")
+    return torch.load(path, weights_only=True)["model"]
+
+
+def wait_for_update(process: "subprocess.Popen[bytes]", runs: Path, update: int) -> None:
+    deadline = time.monotonic() + 120
+    while update_of(runs) < update:
+        assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.mark.slow
+def test_killed_at_several_updates_and_resumed_is_bit_identical(
+    command: Command, smoke: list[str], tmp_path: Path
+) -> None:
+    undisturbed = [w.replace("/runs", "/undisturbed") for w in [*smoke, *WORDS]]
+    done = command("experiments.train", *undisturbed)
+    assert done.returncode == 0, done.stderr
+
+    disturbed = [*smoke, *WORDS]
+    for update in (1, 5, 6, 13, 20):  # within epochs and at their ends
+        process = start(disturbed)
+        wait_for_update(process, tmp_path / "runs", update)
+        process.kill()
+        process.wait()
+    done = command("experiments.train", *disturbed)
+    assert done.returncode == 0, done.stderr
+
+    one, other = only_folder(tmp_path / "undisturbed"), only_folder(tmp_path / "runs")
+    assert one.name == other.name
+    expected, found = parameters(one), parameters(other)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+    # The records are the same too, but for the time they were made; none is there twice.
+    timeless = [read_metrics(folder).drop("seconds") for folder in (one, other)]
+    assert timeless[0].equals(timeless[1])
+    results = [read_result(folder) for folder in (one, other)]
+    assert results[0] is not None
+    assert results[1] is not None
+    assert results[0].final == results[1].final
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)]
+)
+def test_signal_means_checkpoint_and_interrupted(
+    number: signal.Signals, code: int, smoke: list[str], tmp_path: Path
+) -> None:
+    words = [*smoke, *WORDS, "protocol.epochs=2000"]
+    process = start(words)
+    wait_for_update(process, tmp_path / "runs", 3)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    folder = only_folder(tmp_path / "runs")
+    result = read_result(folder)
+    assert result is not None
+    assert result.status == "interrupted"
+    assert result.final is None
+    assert update_of(tmp_path / "runs") == result.updates
+    assert not RunFolder(folder).busy
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_run(command: Command, smoke: list[str], tmp_path: Path) -> None:
+    words = [*smoke, *WORDS, "protocol.epochs=2000"]
+    process = start(words)
+    try:
+        wait_for_update(process, tmp_path / "runs", 1)
+        second = command("experiments.train", *words)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+    assert second.returncode == 2
+    assert "another process" in second.stderr
+
+
+@pytest.mark.slow
+def test_damaged_checkpoint_is_named(command: Command, smoke: list[str], tmp_path: Path) -> None:
+    process = start([*smoke, *WORDS, "protocol.epochs=2000"])
+    wait_for_update(process, tmp_path / "runs", 3)
+    process.kill()
+    process.wait()
+    (checkpoint,) = only_folder(tmp_path / "runs").glob("checkpoint-*.pt")
+    os.truncate(checkpoint, checkpoint.stat().st_size // 2)
+    done = command("experiments.train", *smoke, *WORDS, "protocol.epochs=2000")
+    assert done.returncode == 2
+    assert str(checkpoint) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_finished_run_is_not_run_again(command: Command, smoke: list[str], tmp_path: Path) -> None:
+    assert command("experiments.train", *smoke).returncode == 0
+    folder = only_folder(tmp_path / "runs")
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = command("experiments.train", *smoke)
+    assert again.returncode == 0
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert read_metrics(folder).filter(pl.col("kind") == "eval").height == 2
