@@ -72,6 +72,11 @@ class ProtocolConfig(Section):
     updates: int | None = Field(gt=0, description="length in updates; null if `epochs` is given")
     batch_size: int = Field(gt=0, description="examples an update, over all devices together")
     eval_every: int = Field(gt=0, description="epochs between two evaluations")
+    average_epochs: int = Field(
+        ge=0,
+        description="the test at the end sees the average of the model after the last so many "
+        "whole epochs; 0: the model as it is",
+    )
     presets: Presets
 
     @model_validator(mode="after")

@@ -74,6 +74,12 @@ class Task(ABC, Generic[Batch]):
     """What :meth:`evaluate` can be asked for; ``test`` always, ``validation`` where configured."""
     origin: str
     """One line that says which data were read."""
+    skipped: int = 0
+    """Damaged examples that were left out, where the configuration asks for that."""
+    workers: int | None = None
+    """Processes that read data for this one (``runner.workers``); None: as the task sees fit."""
+    uses_every_parameter: ClassVar[bool] = True
+    """False if some batch leaves a parameter without a gradient: several processes must know."""
 
     @classmethod
     @abstractmethod
@@ -118,6 +124,10 @@ class Task(ABC, Generic[Batch]):
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Counts]:
         """The mean loss of a batch (to differentiate; nats), and its counts (detached)."""
 
+    def due(self, *, last: bool) -> tuple[Split, ...]:
+        """The splits to evaluate now; after the ``last`` update ``test`` must be among them."""
+        return self.splits
+
     @abstractmethod
     def evaluate(self, model: nn.Module, split: Split) -> Counts:
         """The counts of a whole split; leaves the model in evaluation mode."""
@@ -125,6 +135,10 @@ class Task(ABC, Generic[Batch]):
     @abstractmethod
     def metrics(self, counts: Mapping[str, float]) -> dict[str, float]:
         """Means from counts: ``loss``, the headline metric, and whatever else is worth a line."""
+
+    def files(self) -> dict[str, str]:
+        """Text to keep beside the result of a complete run (file name → content)."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """What one batch hands to the next, for the checkpoint; tensors and plain values."""

@@ -8,6 +8,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +16,17 @@ from typing import Any, Literal
 import torch
 
 from experiments.config import RunConfig
+from experiments.files import write_atomic
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
 from experiments.tracking.run_folder import MetricsFile
+from experiments.training.averaging import averaged, forget_epochs, keep_epoch
 from experiments.training.checkpoint import (
     load_checkpoint,
     random_state,
     restore_random_state,
     save_checkpoint,
 )
+from experiments.training.histograms import Histograms
 from experiments.training.length import total_updates
 from experiments.training.signals import StopRequest
 from experiments.training.step import Step
@@ -77,11 +81,15 @@ class Loop:
         self.config, self.task, self.step, self.model = config, task, step, step.model
         self.schedule, self.folder, self.stop, self.observers = schedule, folder, stop, observers
         self.accumulate = config.training.accumulate
+        self.averaged_epochs = config.protocol.average_epochs
         self.updates_per_epoch = max(1, task.updates_per_epoch // self.accumulate)
         self.total = total_updates(config, self.updates_per_epoch)
         self.device = step.parameters[0].device
         # On a GPU, reading a loss waits for the device: look where a record reads it anyway.
         self.reads_every_loss = self.device.type == "cpu"
+        self.histograms = Histograms(
+            config.runner.histograms, self.model, step.optimizer, self.total
+        )
         self.progress = Progress()
         self.metrics = MetricsFile(folder, self._restore())
         self.last_checkpoint = time.monotonic()
@@ -108,6 +116,7 @@ class Loop:
         for batches in self._groups(self.task.batches(epoch, skip=done * self.accumulate)):
             progress.update += 1
             lr = self.schedule(progress.update)
+            watched = self.histograms.before(progress.update)
             loss, counts = self.step(batches, lr)
             add_counts(progress.window, counts)
             last = progress.update == self.total
@@ -117,19 +126,26 @@ class Loop:
             known = loss.item() if self.reads_every_loss or record else None
             diverged = known is not None and not math.isfinite(known)
             mark = self._clock(mark, training=True)
+            if watched is not None:
+                found = self.histograms.after(watched)
+                self._write({"kind": "histogram", **self._where(), **found})
             if record or diverged:
                 self._record_training(lr, diverged)
             if diverged:
                 return "diverged"
             self._tell({"kind": "update", "update": progress.update, "loss": known})
+            if progress.update % self.updates_per_epoch == 0 and self.averaged_epochs:
+                keep_epoch(self.folder, epoch + 1, self.averaged_epochs, self.model)
             if end_of_epoch and ((epoch + 1) % self.config.protocol.eval_every == 0 or last):
-                healthy = self._evaluate()
+                healthy = self._evaluate(last)
                 mark = self._clock(mark, training=False)
                 if not healthy:
                     return "diverged"
             due = time.monotonic() - self.last_checkpoint >= self.config.runner.checkpoint_seconds
             if last or due or self.stop:
                 self._checkpoint()
+            if last:
+                forget_epochs(self.folder)
             if self.stop and not last:
                 return "interrupted"
             if last:
@@ -160,34 +176,45 @@ class Loop:
             metrics["loss"] = math.nan
         self._write({"kind": "train", **self._where(), "lr": lr, **metrics})
 
-    def _evaluate(self) -> bool:
-        """Evaluate on every split; False if a parameter is no longer finite."""
+    def _evaluate(self, last: bool) -> bool:
+        """Evaluate on the splits that are due; False if a parameter is no longer finite."""
         if not all(torch.isfinite(p).all() for p in self.model.parameters()):
             return False
-        progress, name = self.progress, self.task.metric.name
         found: dict[Split, float] = {}
         started = time.perf_counter()
-        for split in self.task.splits:
-            with torch.no_grad(), self.step.autocast:
+        for split in self.task.due(last=last):
+            with torch.no_grad(), self._model_for(split, last), self.step.autocast:
                 metrics = self.task.metrics(read_counts(self.task.evaluate(self.model, split)))
-            found[split] = metrics[name]
+            if self.task.metric.name in metrics:
+                found[split] = metrics[self.task.metric.name]
             where = self._where()
-            where["seconds"] = round(progress.seconds + time.perf_counter() - started, 3)
+            where["seconds"] = round(self.progress.seconds + time.perf_counter() - started, 3)
             self._write({"kind": "eval", **where, "split": split, **metrics})
         self.model.train()
-        test = found["test"]
-        if not math.isfinite(test):
-            return True
-        better = self.task.metric.better
+        if last:
+            for name, text in self.task.files().items():
+                write_atomic(self.folder / name, text)
+        if math.isfinite(found.get("test", math.nan)):
+            self._compare(found["test"], found.get("validation"))
+        return True
+
+    def _model_for(self, split: Split, last: bool) -> AbstractContextManager[None]:
+        """The model that a split sees: for the test at the end, the average of the last epochs."""
+        if not (last and split == "test"):
+            return nullcontext()
+        epochs = self.progress.update // self.updates_per_epoch
+        return averaged(self.folder, epochs, self.averaged_epochs, self.model)
+
+    def _compare(self, test: float, validation: float | None) -> None:
+        """Take in the headline metric of an evaluation of the test set."""
+        progress, better = self.progress, self.task.metric.better
         progress.final = test
         if progress.best is None or better(test, progress.best):
             progress.best, progress.best_epoch = test, self._where()["epoch"]
-        validation = found.get("validation")
         if validation is not None and (
             progress.best_validation is None or better(validation, progress.best_validation)
         ):
             progress.best_validation, progress.validation_selected = validation, test
-        return True
 
     def _where(self) -> dict[str, Any]:
         return {

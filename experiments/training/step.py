@@ -34,22 +34,30 @@ class Step:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
 
     def __call__(self, batches: Sequence[Any], lr: float) -> tuple[Tensor, Counts]:
-        """Make one update from the mean gradient of ``batches`` with the rate ``lr``.
+        """Make one update with the rate ``lr`` from the gradient of the mean loss of ``batches``.
 
-        Returns the mean loss (a scalar on the device, not yet read) and the counts.
+        The mean is over all that the batches count, not over the batches: what a batch weighs is
+        its ``count``. Returns it (a scalar on the device, not yet read) and the counts.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        losses: list[Tensor] = []
         total: Counts = {}
+        weighed: list[Tensor] = []
         for batch in batches:
             with self.autocast:
                 loss, counts = self.task.loss(self.model, batch)
-            (loss / len(batches)).backward()
-            losses.append(loss.detach())
+            if len(batches) > 1:
+                loss = loss * counts["count"]
+            loss.backward()
+            weighed.append(loss.detach())
             add_counts(total, counts)
+        mean = weighed[0]
+        if len(batches) > 1:
+            mean = torch.stack(weighed).sum() / total["count"]
+            grads = [p.grad for p in self.parameters if p.grad is not None]
+            torch._foreach_div_(grads, total["count"])
         if self.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
-        return torch.stack(losses).mean(), total
+        return mean, total
