@@ -38,11 +38,16 @@ class EpochPlan:
         )
 
 
-def plan_epoch(seed: int, epoch: int, n: int) -> EpochPlan:
-    """Draw the plan of ``n`` examples that belongs to (``seed``, ``epoch``), on the CPU."""
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """The CPU generator that belongs to (``seed``, ``epoch``)."""
     # Hashed, so that no two (seed, epoch) share a stream; torch's generator keeps 32 bits of it.
     digest = hashlib.sha256(f"epoch plan {seed} {epoch}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+
+
+def plan_epoch(seed: int, epoch: int, n: int) -> EpochPlan:
+    """Draw the plan of ``n`` examples that belongs to (``seed``, ``epoch``), on the CPU."""
+    generator = epoch_generator(seed, epoch)
     return EpochPlan(
         order=torch.randperm(n, generator=generator),
         top=torch.randint(0, 2 * PADDING + 1, (n,), generator=generator),
