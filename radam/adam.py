@@ -14,6 +14,8 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from radam.batches import batches
+from radam.capturable import update_group
+from radam.generic import NO_EPS
 from radam.options import check
 from radam.updates import Apply, Batch, Update
 
@@ -68,8 +70,15 @@ class Weights(NamedTuple):
         if not isinstance(condition, Tensor):
             return then if condition else otherwise
         return Weights(
-            *(torch.where(condition, a, b) for a, b in zip(then, otherwise, strict=True))
+            *(
+                torch.where(condition, _filled(one, condition), _filled(other, condition))
+                for one, other in zip(then, otherwise, strict=True)
+            )
         )
+
+
+def _filled(x: Any, like: Tensor) -> Tensor:
+    return x if isinstance(x, Tensor) else torch.full_like(like, x, dtype=torch.float64)
 
 
 class AdamFamily(Optimizer):
@@ -80,9 +89,10 @@ class AdamFamily(Optimizer):
 
     def __init__(self, params: ParamsT, variant: str, **options: Any) -> None:
         switches = self.switches(variant)
-        own = {**OPTIONS, "amsgrad": False, **options}
+        own = {**OPTIONS, "amsgrad": False, "method": type(self).__name__, **options}
         own |= {name: value for name, value in switches.items() if own.get(name) is None}
         check(own)
+        self._known: dict[int, list[Tensor]] = {}
         super().__init__(params, own)
 
     def _weights(self, group: Group, t: Any) -> Weights:
@@ -120,8 +130,17 @@ class AdamFamily(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for t, batch, apply in batches(group, self.state):
+        for number, group in enumerate(self.param_groups):
+            if group["capturable"]:
+                update_group(group, self.state, self._weights)
+                continue
+            if group["params"][0].is_cuda and torch.cuda.is_current_stream_capturing():
+                raise RuntimeError(
+                    "a CUDA graph is capturing this step and would repeat its update number for "
+                    f"ever; build {type(self).__name__} with capturable=True"
+                )
+            known = self._known.setdefault(number, [])
+            for t, batch, apply in batches(group, self.state, known):
                 self._update(group, t, batch, apply)
         return loss
 
@@ -155,10 +174,10 @@ class AdamFamily(Optimizer):
         return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load a state of this class, or of torch.optim's Adam, AdamW or RAdam.
+        """Load a state of this class, of another of the family, or of torch.optim's Adam or RAdam.
 
-        From a foreign state come the running averages and the numbers (lr, betas, eps,
-        weight_decay, maximize); which update is made stays as this optimizer was built.
+        From another class's state come the running averages and the numbers (lr, betas, eps,
+        weight_decay, maximize); what update is made stays as this optimizer was built.
 
         Raises:
             ValueError: if the groups do not match, or the state is not one of the Adam family.
@@ -185,19 +204,17 @@ class AdamFamily(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         before = self.__dict__.get("param_groups")
         super().__setstate__(state)
+        self._known = {}
         for number, group in enumerate(self.param_groups):
-            own = before[number] if before else self.defaults
-            if "epsilon" not in group:  # A state of torch.optim: its numbers, our update.
-                group.update((name, own[name]) for name in self.defaults if name not in NUMBERS)
+            own = {**self.defaults, **(before[number] if before else {})}
+            foreign = group.get("method") != type(self).__name__
             for name in self.defaults:
-                group.setdefault(name, own[name])
+                if name not in group or (foreign and name not in NUMBERS):
+                    group[name] = own[name]
             for p in group["params"]:
                 if p in self.state and not isinstance(self.state[p]["step"], Tensor):
                     self.state[p]["step"] = torch.tensor(float(self.state[p]["step"]))
 
 
 NUMBERS = ("lr", "betas", "eps", "weight_decay", "maximize")
-"""The settings that mean the same in torch.optim."""
-
-NO_EPS = 1e-30
-"""In place of an absent ε, so that 0/0 is 0."""
+"""The settings that mean the same in every class, torch.optim's included."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any
 
 import torch
@@ -22,8 +22,12 @@ ORDINARY = {Tensor, Parameter}
 _dtype, _device, _layout = attrgetter("dtype"), attrgetter("device"), attrgetter("layout")
 
 
-def batches(group: Group, states: dict[Tensor, State]) -> Iterator[tuple[int, Batch, Apply]]:
+def batches(
+    group: Group, states: dict[Tensor, State], known: list[Tensor]
+) -> Iterator[tuple[int, Batch, Apply]]:
     """Yield the batches of a group: update number, tensors, and how to apply an update to them.
+
+    ``known`` keeps, from one call to the next, the state tensors that were found in order.
 
     Parameters without a gradient are left out, and their update number stays. A step tensor is
     never changed, only replaced: parameters in step with each other share one, so that counting
@@ -35,7 +39,7 @@ def batches(group: Group, states: dict[Tensor, State]) -> Iterator[tuple[int, Ba
         if g is not None:
             params.append(p)
             grads.append(g)
-            own.append(states[p] or _begin(p, group, states))
+            own.append(states[p] or begin(p, group, states))
     if not params:
         return
     batch = Batch(
@@ -45,16 +49,15 @@ def batches(group: Group, states: dict[Tensor, State]) -> Iterator[tuple[int, Ba
         [state["exp_avg_sq"] for state in own],
         [state["max_exp_avg_sq"] for state in own] if group["amsgrad"] else [],
     )
-    if _is_plain_sailing(group, batch, own):
+    if _is_plain_sailing(group, batch, own, known):
         yield _count(own), batch, fused
     else:
         yield from _split(group, params, grads, own)
 
 
-def _is_plain_sailing(group: Group, batch: Batch, states: list[State]) -> bool:
+def _is_plain_sailing(group: Group, batch: Batch, states: list[State], known: list[Tensor]) -> bool:
     """Whether one call of the fused kernel takes all as they are: the common case, told fast."""
     step, dtype = states[0]["step"], batch.params[0].dtype
-    tensors = [x for tensors in batch.lists for x in tensors]
     return (
         group["fused"] is not False
         and not group["foreach"]
@@ -62,12 +65,29 @@ def _is_plain_sailing(group: Group, batch: Batch, states: list[State]) -> bool:
         and group["state_dtype"] in (None, dtype)
         and all(state["step"] is step for state in states)
         and ORDINARY.issuperset(map(type, batch.params))
-        and set(map(_dtype, tensors)) == {dtype}
-        and len(devices := set(map(_device, tensors))) == 1
-        and devices.pop().type in FUSED_DEVICES
         and set(map(_layout, batch.grads)) == {torch.strided}
+        and _are_alike(batch.params + batch.grads, dtype, batch.params[0].device)
+        and _are_known(batch, known)
+    )
+
+
+def _are_alike(tensors: list[Tensor], dtype: torch.dtype, device: torch.device) -> bool:
+    return (
+        set(map(_dtype, tensors)) == {dtype}
+        and set(map(_device, tensors)) == {device}
+        and device.type in FUSED_DEVICES
         and all(map(Tensor.is_contiguous, tensors))
     )
+
+
+def _are_known(batch: Batch, known: list[Tensor]) -> bool:
+    """Whether the state is like the parameters; seldom looked at, as it is seldom replaced."""
+    tensors = batch.exp_avgs + batch.exp_avg_sqs + batch.max_exp_avg_sqs
+    p = batch.params[0]
+    if len(tensors) == len(known) and all(map(is_, tensors, known)):
+        return known[0].dtype == p.dtype and known[0].device == p.device
+    known[:] = tensors if _are_alike(tensors, p.dtype, p.device) else []
+    return bool(known)
 
 
 def _split(
@@ -78,9 +98,9 @@ def _split(
     members: dict[Any, tuple[list[State], Batch]] = {}
     for p, g, state in zip(params, grads, states, strict=True):
         _refuse_sparse(g)
-        _follow(p, state, group)
+        follow(p, state, group)
         names = STATE_NAMES[group["amsgrad"]]
-        tensors = [_as_real(x) for x in (p, g, *(state[name] for name in names))]
+        tensors = [as_real(x) for x in (p, g, *(state[name] for name in names))]
         apply, dtype = _implementation(group, tensors)
         if apply is fused and tensors[1].stride() != tensors[0].stride():
             tensors[1] = torch.empty_like(tensors[0], dtype=g.dtype).copy_(tensors[1])
@@ -100,7 +120,7 @@ STATE_NAMES = {
 """The running quantities, without and with AMSGrad."""
 
 
-def _begin(p: Tensor, group: Group, states: dict[Tensor, State]) -> State:
+def begin(p: Tensor, group: Group, states: dict[Tensor, State]) -> State:
     """Return the state of ``p`` before its first update."""
     dtype = _state_dtype(p, group)
     state = states[p]
@@ -114,7 +134,7 @@ def _state_dtype(p: Tensor, group: Group) -> torch.dtype:
     return p.dtype if p.is_complex() else group["state_dtype"] or p.dtype
 
 
-def _follow(p: Tensor, state: State, group: Group) -> None:
+def follow(p: Tensor, state: State, group: Group) -> None:
     """Bring the state to where and what the parameter is now, should it have moved."""
     dtype = _state_dtype(p, group)
     for name in STATE_NAMES[group["amsgrad"]]:
@@ -142,12 +162,17 @@ def _refuse_sparse(g: Tensor) -> None:
         )
 
 
-def _as_real(x: Tensor) -> Tensor:
+def as_real(x: Tensor) -> Tensor:
     """Return what the kernels work on: the local shard of a DTensor, complex as pairs of reals."""
     to_local = getattr(x, "to_local", None)
     if to_local is not None:
         x = to_local()
     return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+
+
+def is_dense(x: Tensor) -> bool:
+    """Whether the elements lie in memory without gaps or overlaps, in whatever order."""
+    return x.is_contiguous() or torch.empty_like(x).stride() == x.stride()
 
 
 def _implementation(group: Group, tensors: list[Tensor]) -> tuple[Apply, torch.dtype | None]:
@@ -160,7 +185,7 @@ def _implementation(group: Group, tensors: list[Tensor]) -> tuple[Apply, torch.d
     if group["fused"] or (group["fused"] is None and group["foreach"] is None):
         # The fused kernels read memory as it lies: no gaps, no overlaps.
         fits = ordinary and p.device.type in FUSED_DEVICES and m.dtype in FUSED_DTYPES
-        if fits and torch.empty_like(p).stride() == p.stride():
+        if fits and is_dense(p):
             apply = fused
         elif group["fused"]:
             raise RuntimeError(

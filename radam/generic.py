@@ -126,6 +126,9 @@ def adam(beta2: float, eps: float, epsilon: str = "before", amsgrad: bool = Fals
     return psi
 
 
+NO_EPS = 1e-37
+"""In place of an absent ε, so that 0/0 is 0 (float32 still holds it)."""
+
 TRACTABLE: Mapping[str, Callable[[float], bool]] = {
     ">4": lambda length: length > 4,
     ">=5": lambda length: length >= 5,
@@ -136,7 +139,7 @@ TRACTABLE: Mapping[str, Callable[[float], bool]] = {
 
 def rectified(psi: Function, beta2: float, threshold: str, early: str) -> Function:
     """r_t·ψ where the variance is tractable. Before: 1 (``momentum``), no update (``skip``) or
-    Adam's ψ without ε (``adam``, as in the authors' ablation; 1e-30 so that 0/0 is 0).
+    Adam's ψ without ε (``adam``, as in the authors' ablation).
     """
 
     def rectified_psi(state: State, g: Tensor) -> Any:
@@ -144,7 +147,7 @@ def rectified(psi: Function, beta2: float, threshold: str, early: str) -> Functi
         if TRACTABLE[threshold](rho(state.t, beta2)):
             return rectification(state.t, beta2) * rate
         if early == "adam":
-            return 1 / ((state.memory["v"] / (1 - beta2**state.t)).sqrt() + 1e-30)
+            return 1 / ((state.memory["v"] / (1 - beta2**state.t)).sqrt() + NO_EPS)
         return 1.0 if early == "momentum" else None
 
     return rectified_psi

@@ -254,6 +254,8 @@ class RAdam4Step(AdamFamily):
         super().__init__(params, "paper", first_updates=first_updates, **numbers, **options)
 
     def _weights(self, group: Group, t: Any) -> Weights:
+        if isinstance(t, Tensor) and group["first_updates"] == "sgd_then_adam":
+            raise RuntimeError("first_updates='sgd_then_adam' cannot be capturable; leave one out")
         early = {"rectified": "momentum", "skip": "skip", "adam": "adam", "sgd_then_adam": "adam"}
         return _rectified(t, group["betas"][1], ">4", early[group["first_updates"]])
 
