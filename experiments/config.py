@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import radam.zoo
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import (
@@ -27,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+import radam.zoo
 from experiments.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -176,11 +176,24 @@ class TrainingConfig(Section):
     accumulate: int = Field(gt=0, description="batches whose gradients make one update")
 
 
+class HistogramsConfig(Section):
+    """Histograms of gradients and of what the update made of them (Figs. 2 and 3)."""
+
+    record: bool = Field(description="whether this run takes them")
+    updates: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False)] | None = Field(
+        description="at which updates; null: 1, 5, 10, 25, 50, 75, 100, 128, 256, ..., the last"
+    )
+    by_layer: bool = Field(description="also for each layer")
+
+
 class RunnerConfig(Section):
     """Where and how a run is carried out: nothing here changes the numbers."""
 
     device: str = Field(description="auto, cpu, cuda, cuda:1, ...")
     threads: int | None = Field(gt=0, description="CPU threads; null: as torch chooses")
+    workers: int | None = Field(
+        ge=0, description="processes that read data (0: none apart); null: as the machine suggests"
+    )
     data_dir: Path = Field(strict=False, description="where the datasets lie (RADAM_DATA)")
     runs_dir: Path = Field(strict=False, description="the store")
     checkpoint_seconds: float = Field(
@@ -189,13 +202,7 @@ class RunnerConfig(Section):
     record_every: int | None = Field(
         gt=0, description="updates between two training records; null: one an epoch"
     )
-
-
-class LocalLauncher(Section):
-    """Runs side by side on this machine, each in a process of its own."""
-
-    name: Literal["local"]
-    jobs: int | None = Field(gt=0, description="runs at a time; null: as the device suggests")
+    histograms: HistogramsConfig
 
 
 class LocalTracking(Section):

@@ -1,145 +1,293 @@
-"""Entry point: the runs of an experiment, planned and carried out.
+"""Entry point: the runs of an experiment, planned, carried out, submitted, watched.
 
 ``python -m experiments.sweep run experiment=reproduce_cifar10 protocol=auto``
 """
 
 import argparse
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from rich.table import Table
+import polars as pl
+from rich.live import Live
 
 from experiments.config import RunConfig
 from experiments.console import console, exit_on_user_error, say
-from experiments.launch.estimate import measure_side_by_side
-from experiments.launch.local import choose_jobs, run_local, with_threads
-from experiments.launch.plan import DONE, Plan, make_plan, state
+from experiments.errors import UserError
+from experiments.files import write_atomic
+from experiments.launch import overview
+from experiments.launch.code import tie_to_commit
+from experiments.launch.describe import describe_grid, estimate, headline
+from experiments.launch.hand_over import check, hand_over, launcher_of, one_at_a_time, take_back
+from experiments.launch.launcher import Launcher, LocalLauncher
+from experiments.launch.local import run_local
+from experiments.launch.overview import Line, look
+from experiments.launch.plan import DONE, UNDER_WAY, Plan, make_plan
+from experiments.launch.queued import read_queue
+from experiments.launch.submission import Sweep, find_sweep, new_submission, run_key, sweep_of
+from experiments.launch.supervisor import slots_for, write_pid
 from experiments.launch.worker import LOG
-from experiments.progress import display, duration, label, outcome
+from experiments.progress import display, label
 from experiments.tracking.run_folder import RunFolder
-from experiments.training.length import describe_setting
+from experiments.tracking.store import read_results
 from experiments.training.signals import stop_on_signals
 
-VERBS = {
-    "plan": "show the grid: what is finished, unfinished, missing",
-    "run": "carry out what is missing on this machine, then report",
-}
-
 USAGE = """\
-python -m experiments.sweep VERB key=value ...
+python -m experiments.sweep VERB ...
+
+  plan    key=value ...   show the grid: what is finished, unfinished, missing, and what it costs
+  run     key=value ...   carry out what is missing on this machine, then report
+  submit  key=value ...   hand what is missing to a launcher and return at once
+  status  [SWEEP]         what became of each run; --watch follows it
+  cancel  [SWEEP]         take it back; runs under way save first
+  collect [SWEEP]         a table of the results, and the report
+  retry   [SWEEP]         submit again what is not done; --failed: only what failed
+  logs    RUN             what a run printed
 
 The words are those of experiments.train; comma lists make a grid:
 
   python -m experiments.sweep plan experiment=fig6_lr_robustness
   python -m experiments.sweep run experiment=fig6_lr_robustness optimizer=adam,radam seed=1,2,3
-  python -m experiments.sweep run experiment=reproduce_cifar10 protocol=auto launcher.jobs=2
+  python -m experiments.sweep submit experiment=fig6_lr_robustness protocol=paper \\
+      launcher=slurm launcher.partition=gpu launcher.gpus=1
 
-protocol=auto is paper where there is a CUDA GPU and mini elsewhere. Experiments:
-configs/experiment/. A finished run is never run again; an unfinished one goes on where it stopped.
+Launchers: configs/launcher/. Experiments: configs/experiment/. protocol=auto is paper where there
+is a CUDA GPU and mini elsewhere. A finished run is never run again, an unfinished one goes on
+where it stopped, one that is queued is not queued twice: submitting again is harmless.
+
+SWEEP is the name that submit printed, its folder, or the words that were submitted; without it,
+the sweep of ./runs that was submitted last. RUN is a run's id or folder. Further words of submit:
+  allow_dirty=true   even if the code differs from its commit (the results say so)
+  sweep=NAME         a name of your own
 """
 
+SECONDS_BETWEEN_LOOKS = 5.0
 
-def main(arguments: list[str] | None = None) -> int:
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        "experiments.sweep", usage=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = "\n".join(f"{verb}: {meaning}" for verb, meaning in VERBS.items())
-    parser.add_argument("verb", choices=VERBS, metavar="VERB", help=verbs)
-    parser.add_argument("words", nargs="*", metavar="key=value", help="as for experiments.train")
+    parser = argparse.ArgumentParser("experiments.sweep", usage=USAGE, add_help=False)
+    parser.add_argument("verb", choices=VERBS, nargs="?")
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--watch", action="store_true")
+    parser.add_argument("--failed", action="store_true")
+    parser.add_argument("--help", "-h", action="store_true")
     chosen = parser.parse_args(arguments)
-    plan = make_plan(chosen.words)
-    if chosen.verb == "plan":
-        show_plan(plan)
+    if chosen.help or chosen.verb is None:
+        print(USAGE, end="")
         return 0
-    return run_here(plan)
+    for option, verb in (("watch", "status"), ("failed", "retry")):
+        if getattr(chosen, option) and chosen.verb != verb:
+            raise UserError(f"--{option}: belongs to {verb}, not to {chosen.verb}")
+    return VERBS[chosen.verb](chosen)
 
 
-def show_plan(plan: Plan) -> None:
-    """Print the grid as a table, a line a run."""
-    table = Table("run", "optimizer", "α", "seed", "state", title=headline(plan))
-    for config, found in zip(plan.configs, plan.states, strict=True):
-        optimizer = label(config).split(" α=")[0]
-        rate, seed = f"{config.optimizer.lr:g}", str(config.seed)
-        table.add_row(config.run_id, optimizer, rate, seed, found)
-    console.print(table)
-    say(f"{len(plan.configs)} runs: {plan.counts}")
+def plan(chosen: argparse.Namespace) -> int:
+    """Show the grid."""
+    planned = make_plan(take_out(chosen.words, "sweep", "allow_dirty")[0])
+    lines = look(planned.store, runs_of(planned), read_queue(planned.store))
+    console.print(overview.table(lines, headline(planned)))
+    say(f"{len(lines)} runs: {overview.counts(lines)}; {overview.cost(lines)}")
+    return 0
 
 
-def headline(plan: Plan) -> str:
-    """Which grid this is, in one line."""
-    first = plan.configs[0]
-    dataset = "STAND-IN data" if plan.dataset == "standin" else "real data"
-    name = first.experiment or "grid"
-    return f"{name}: task {first.task.name}, protocol {first.protocol.name}, {dataset}"
-
-
-def run_here(plan: Plan) -> int:
-    """Carry out what is left of the plan on this machine, then report on the whole grid."""
-    describe_grid(plan)
-    if plan.left:
-        jobs = choose_jobs(plan.launcher.jobs, plan.left[0].runner.device, len(plan.left))
-        left = [with_threads(config, jobs) for config in plan.left]
-        estimate(plan, left, jobs)
-        with stop_on_signals() as stop, display(len(left)) as shown:
-            run_local(left, jobs, shown, stop)
+def run(chosen: argparse.Namespace) -> int:
+    """Carry out what is left of the grid on this machine, then report on the whole of it."""
+    words, name, _ = take_out(chosen.words, "sweep", "allow_dirty")
+    planned = make_plan(words)
+    launcher, sweep = planned.launcher, sweep_of(planned.configs, name)
+    if not isinstance(launcher, LocalLauncher):
+        raise UserError(f"run is for this machine; write submit launcher={launcher.name}")
+    sweep.check(planned.configs)
+    check(launcher)
+    describe_grid(planned)
+    if planned.left:
+        slots = slots_for(planned.left, launcher)
+        estimate(planned, slots)
+        sweep.write(words, planned.configs)
+        members = [[run_key(config)] for config in planned.left]
+        submission = new_submission(sweep, launcher, members, {})
+        with submission.held(), stop_on_signals() as stop, display(len(members)) as shown:
+            write_pid(submission, os.getpid())
+            run_local(planned.left, slots, launcher, shown, stop)
         if stop:
             say("Stopped. The same command goes on from here.")
             return stop.exit_code
-    report(plan)
-    undone = [config for config in plan.configs if state(config) not in DONE]
-    for config in undone:
-        say(f"not done: {label(config)}: {outcome(RunFolder(config.folder).result)}")
-        say(f"          {config.folder / LOG}")
-    return 1 if undone else 0
+    report(planned.configs[0], Path("reports"))
+    lines = look(planned.store, runs_of(planned), read_queue(planned.store))
+    for text in overview.troubles(lines):
+        say(text)
+    return 0 if all(line.state in DONE for line in lines) else 1
 
 
-def report(plan: Plan) -> None:
-    """Show what the store now says of the grid's task, protocol and dataset."""
-    first = plan.configs[0]
-    of_grid = ["--task", first.task.name, "--protocol", first.protocol.name]
-    words = [*of_grid, "--dataset", plan.dataset, "--runs", str(first.runner.runs_dir)]
+def submit(chosen: argparse.Namespace) -> int:
+    """Hand what is left of the grid to its launcher."""
+    words, name, dirty = take_out(chosen.words, "sweep", "allow_dirty")
+    planned = make_plan(words)
+    sweep = sweep_of(planned.configs, name)
+    sweep.check(planned.configs)
+    say(headline(planned))
+    say(f"{len(planned.configs)} runs: {planned.counts}")
+    return _hand_over(sweep, planned.left, planned.launcher, dirty, (words, planned.configs))
+
+
+def retry(chosen: argparse.Namespace) -> int:
+    """Submit again what ended without being done."""
+    words, dirty = take_out(chosen.words, "allow_dirty")
+    sweep = find(words)
+    lines = look(sweep.store, sweep.runs, read_queue(sweep.store))
+    wanted = [
+        RunFolder(line.folder).config
+        for line in lines
+        if line.state == "failed" or (line.state not in (*DONE, *UNDER_WAY) and not chosen.failed)
+    ]
+    say(f"{sweep.name}: {overview.counts(lines)}")
+    return _hand_over(sweep, wanted, launcher_of(sweep), dirty, None)
+
+
+def _hand_over(
+    sweep: Sweep,
+    configs: Sequence[RunConfig],
+    launcher: Launcher,
+    dirty: str | None,
+    grid: tuple[Sequence[str], Sequence[RunConfig]] | None,
+) -> int:
+    if not configs:
+        say("Nothing to submit.")
+        return 0
+    check(launcher)
+    code = tie_to_commit(sweep.store, is_true("allow_dirty", dirty))
+    with one_at_a_time(sweep.store):
+        queue = read_queue(sweep.store)
+        configs = [c for c in configs if run_key(c) not in queue]
+        if grid is not None:
+            sweep.write(*grid)
+        for line in hand_over(sweep, configs, launcher, code):
+            say(line)
+    say(f"{len(configs)} runs submitted: python -m experiments.sweep status {sweep.written}")
+    return 0
+
+
+def status(chosen: argparse.Namespace) -> int:
+    """Show what became of each run; with ``--watch`` until nothing goes on any more."""
+    sweep = find(chosen.words)
+    if not chosen.watch:
+        show_status(sweep)
+        return 0
+    with Live(console=console, refresh_per_second=1) as live:
+        while True:
+            lines = look_carefully(sweep)
+            live.update(overview.table(lines, f"{sweep.name}: {overview.counts(lines)}"))
+            if not any(line.state in UNDER_WAY for line in lines):
+                return 0
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def show_status(sweep: Sweep) -> None:
+    """Print a sweep's table, its counts and what went wrong."""
+    lines = look_carefully(sweep)
+    console.print(overview.table(lines, sweep.name))
+    say(f"{len(lines)} runs: {overview.counts(lines)}; {overview.cost(lines)}")
+    for text in overview.troubles(lines):
+        say(text)
+
+
+def look_carefully(sweep: Sweep) -> list[Line]:
+    """A sweep's runs, even where the queue does not answer: the folders still say much."""
+    try:
+        queue = read_queue(sweep.store)
+    except UserError as error:
+        say(f"note: {error}; what is queued is not known")
+        queue = {}
+    return look(sweep.store, sweep.runs, queue)
+
+
+def cancel(chosen: argparse.Namespace) -> int:
+    """Take back what is still queued or going on."""
+    sweep = find(chosen.words)
+    say(f"{sweep.name}: {take_back(sweep)} runs cancelled; those under way save first")
+    return 0
+
+
+def collect(chosen: argparse.Namespace) -> int:
+    """Write the results of a sweep as a table, and the report on what the store now holds."""
+    sweep = find(chosen.words)
+    show_status(sweep)
+    results = read_results(sweep.store).filter(
+        pl.concat_str("task", pl.lit("/"), "run_id").is_in(list(sweep.runs))
+    )
+    if results.is_empty():
+        say("No results yet.")
+        return 1
+    write_atomic(sweep.path / "results.csv", results.write_csv())
+    say(f"{len(results)} results: {sweep.path / 'results.csv'}")
+    report(RunFolder(Path(results["folder"][0])).config, sweep.path / "report")
+    return 0
+
+
+def logs(chosen: argparse.Namespace) -> int:
+    """Print what a run printed."""
+    if len(chosen.words) != 1:
+        raise UserError("logs: give one run, by its id or its folder")
+    wanted = chosen.words[0]
+    found = [Path(wanted)] if "/" in wanted else sorted(Path("runs").glob(f"*/{wanted}*"))
+    if len(found) != 1 or not found[0].is_dir():
+        raise UserError(f"{wanted}: {len(found) or 'no'} such runs; give an id in full or a folder")
+    log = found[0] / LOG
+    if not log.exists():
+        raise UserError(f"{log}: not there; the run has not begun, or was not part of a sweep")
+    sys.stdout.write(log.read_text(errors="replace"))
+    return 0
+
+
+def report(config: RunConfig, out: Path) -> None:
+    """Show what the store now says of a run's task, protocol and dataset."""
+    words = ["--task", config.task.name, "--protocol", config.protocol.name]
+    words += ["--dataset", config.task.dataset, "--runs", str(config.runner.runs_dir)]
+    words += ["--out", str(out)]
     subprocess.run([sys.executable, "-m", "experiments.report", *words], check=False)
 
 
-def describe_grid(plan: Plan) -> None:
-    """Say what the plan will run, before anything is trained."""
-    first = plan.configs[0]
-    optimizers = list(dict.fromkeys(label(c).split(" α=")[0] for c in plan.configs))
-    rates = sorted({c.optimizer.lr for c in plan.configs}, reverse=True)
-    seeds = sorted({c.seed for c in plan.configs})
-    say(headline(plan))
-    say(f"  data        {plan.why}")
-    for setting in dict.fromkeys(describe_setting(c) for c in plan.configs):
-        say(f"  setting     {setting}")
-    say(f"  optimizers  {', '.join(optimizers)}")
-    say(f"  rates α     {', '.join(f'{rate:g}' for rate in rates)}")
-    say(f"  seeds       {', '.join(map(str, seeds))}")
-    for freeze in {c.optimizer.options.get("freeze_updates", 2000) for c in plan.configs} - {2000}:
-        say(f"  note        Adam-2k freezes its first {freeze} updates here, not 2,000")
-    say(f"  runs        {len(plan.configs)}: {plan.counts}")
-    if first.protocol.name in ("mini", "smoke") or plan.dataset == "standin":
-        say("  This is not the paper's setting: its results decide no claim of the paper.")
+def runs_of(planned: Plan) -> dict[str, str]:
+    """The grid's runs, by their folder in the store, in words."""
+    return {run_key(config): label(config) for config in planned.configs}
 
 
-def estimate(plan: Plan, left: list[RunConfig], jobs: int) -> None:
-    """Say what the runs will take, and what the paper's protocol would take here."""
-    say("Measuring a few updates ...")
-    cost = measure_side_by_side(left[0], jobs)
-    total = cost.seconds * len(left) / jobs
-    say(
-        f"  one run     about {duration(cost.seconds)} ({1000 * cost.seconds_per_update:.0f} ms an "
-        f"update, {jobs} at a time); the {len(left)} left about {duration(total)}"
-    )
-    if left[0].protocol.name == "paper":
-        return
-    paper = [with_threads(config, jobs) for config in plan.at_protocol("paper")]
-    cost = measure_side_by_side(paper[0], jobs).at_full_size(paper[0])
-    total = cost.seconds * len(paper) / jobs
-    say(
-        f"  paper       that protocol's {len(paper)} runs ({paper[0].protocol.epochs} epochs each) "
-        f"would take about {duration(cost.seconds)} each here, {duration(total)} in all"
-    )
+def find(words: Sequence[str]) -> Sweep:
+    """The sweep that is meant: by its name or folder, by the words of its grid, or the last one."""
+    if not words or "=" not in words[0]:
+        if len(words) > 1:
+            raise UserError(f"{' '.join(words)}: give one sweep, or the words that were submitted")
+        return find_sweep(Path("runs").absolute(), words[0] if words else None)
+    words, name, _ = take_out(words, "sweep", "allow_dirty")
+    planned = make_plan(words)
+    sweep = sweep_of(planned.configs, name)
+    if not sweep.exists:
+        raise UserError(f"{sweep.name}: this grid was not submitted; submit takes the same words")
+    return sweep
+
+
+def take_out(words: Sequence[str], *names: str) -> tuple[Any, ...]:
+    """``words`` without those that set ``names``, and the values of these, None where not set."""
+    values = dict(word.split("=", 1) for word in words if word.partition("=")[0] in names)
+    rest = [word for word in words if word.partition("=")[0] not in names]
+    return rest, *(values.get(name) for name in names)
+
+
+def is_true(name: str, value: str | None) -> bool:
+    """A yes or no from the command line; no if not set. Raises :class:`UserError`."""
+    if value not in (None, "true", "false"):
+        raise UserError(f"{name}={value}: write true or false")
+    return value == "true"
+
+
+VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    verb.__name__: verb for verb in (plan, run, submit, status, cancel, collect, retry, logs)
+}
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class Cost:
     evaluations: int
     held_out_examples: int
     batch_size: int
+    gpu_memory: int | None
+    """Bytes that its tensors took of the GPU at most; None on a CPU."""
 
     @property
     def seconds(self) -> float:
@@ -74,11 +76,12 @@ def measure(config: RunConfig) -> Cost:
         evaluations=math.ceil(updates / updates_per_epoch / config.protocol.eval_every),
         held_out_examples=task.held_out_examples,
         batch_size=config.protocol.batch_size * config.training.accumulate,
+        gpu_memory=torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None,
     )
 
 
-def measure_side_by_side(config: RunConfig, jobs: int) -> Cost:
-    """The cost of a run while ``jobs`` of its kind go on at once; the slowest of them counts."""
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        costs: Sequence[Cost] = list(pool.map(measure, [config] * jobs))
+def measure_side_by_side(configs: Sequence[RunConfig]) -> Cost:
+    """The cost of a run while these go on at once; the slowest of them counts."""
+    with ProcessPoolExecutor(len(configs), mp_context=context) as pool:
+        costs: Sequence[Cost] = list(pool.map(measure, configs))
     return max(costs, key=lambda cost: cost.seconds_per_update)

@@ -3,32 +3,43 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from experiments.compose import compose, settle_dataset
-from experiments.config import LocalLauncher, RunConfig
+from experiments.compose import settle_dataset
+from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import expand
-from experiments.tracking.run_folder import RunFolder
+from experiments.launch.launcher import Launcher, read_launcher
+from experiments.launch.queued import Queue, read_queue
+from experiments.launch.remember import remembered
+from experiments.tracking.run_folder import METRICS, RunFolder
 from experiments.training.precision import choose_device
 
-State = Literal["finished", "diverged", "failed", "interrupted", "unfinished", "missing", "running"]
-"""``unfinished``: begun, then killed without a word; the others are words of DESIGN.md."""
+State = Literal[
+    "finished", "diverged", "running", "queued", "interrupted", "unfinished", "failed", "missing"
+]
+"""``queued``: handed to a launcher that has it still; ``unfinished``: begun, then killed without a
+word; the others are words of DESIGN.md."""
 
 DONE: tuple[State, ...] = ("finished", "diverged")
+UNDER_WAY: tuple[State, ...] = ("running", "queued")
 
 
-def state(config: RunConfig) -> State:
-    """What a run's folder says of it."""
-    folder = RunFolder(config.folder)
+def state(folder: RunFolder, queue: Queue) -> State:
+    """What a run's folder says of it, and the launchers where it is not done."""
     result = folder.result
     if result is not None and result.status in ("completed", "diverged"):
         return "finished" if result.status == "completed" else "diverged"
+    if not folder.path.exists():
+        return "missing"
     if folder.busy:
         return "running"
+    if entry := queue.get(f"{folder.path.parent.name}/{folder.path.name}"):
+        return entry.state
     if result is not None:
         return "failed" if result.status == "failed" else "interrupted"
-    return "unfinished" if folder.path.exists() else "missing"
+    return "unfinished" if (folder.path / METRICS).exists() else "missing"
 
 
 @dataclass(frozen=True)
@@ -38,16 +49,21 @@ class Plan:
     words: tuple[str, ...]
     configs: tuple[RunConfig, ...]
     states: tuple[State, ...]
-    launcher: LocalLauncher
+    launcher: Launcher
     dataset: str
     why: str
     """Why this dataset, for the person."""
 
     @property
+    def store(self) -> Path:
+        """Where the runs' folders are."""
+        return self.configs[0].runner.runs_dir
+
+    @property
     def left(self) -> list[RunConfig]:
         """The runs that are neither done nor under way."""
         states = zip(self.configs, self.states, strict=True)
-        return [config for config, state in states if state not in (*DONE, "running")]
+        return [config for config, state in states if state not in (*DONE, *UNDER_WAY)]
 
     def at_protocol(self, protocol: str) -> list[RunConfig]:
         """The runs of the same grid at another protocol, on the same dataset."""
@@ -73,17 +89,25 @@ def make_plan(words: Sequence[str]) -> Plan:
         on_gpu = choose_device(devices[-1] if devices else "auto").type == "cuda"
         protocol = "paper" if on_gpu else "mini"
         words = [f"protocol={protocol}" if w == "protocol=auto" else w for w in words]
-    launcher = LocalLauncher.model_validate(dict(compose(ours).launcher))
-    configs = expand(words)
+    launcher = read_launcher(ours)
+    configs = remembered(words, expand)
     task, why = settle_dataset(configs[0])
-    if {c.task.name for c in configs} != {task.task.name}:
-        raise UserError("task: one task a sweep; give the same command once for each")
+    for name in ("task", "protocol"):
+        if len({getattr(config, name).name for config in configs}) > 1:
+            raise UserError(f"{name}: one {name} a sweep; give the same command once for each")
     configs = [_settle(c, task.task.dataset) for c in configs]
-    states = tuple(state(config) for config in configs)
+    queue = read_queue(configs[0].runner.runs_dir)
+    states = tuple(state(RunFolder(config.folder), queue) for config in configs)
     return Plan(tuple(words), tuple(configs), states, launcher, task.task.dataset, why)
 
 
 def _settle(config: RunConfig, dataset: str) -> RunConfig:
-    """The same run on the dataset that was decided on."""
+    """The same run on the dataset that was decided on, wherever it will be carried out."""
     task = config.task.model_copy(update={"dataset": dataset})
-    return config.model_copy(update={"task": task})
+    runner = config.runner.model_copy(
+        update={
+            "runs_dir": config.runner.runs_dir.absolute(),
+            "data_dir": config.runner.data_dir.expanduser().absolute(),
+        }
+    )
+    return config.model_copy(update={"task": task, "runner": runner})

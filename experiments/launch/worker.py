@@ -1,22 +1,36 @@
-"""What happens in the process of one run. Imported ahead by the fork server: keep it whole."""
+"""What happens in the process of one run. Imported ahead by the fork server: keep it whole.
 
+``python -m experiments.launch.worker RUN-FOLDER`` is what a SLURM job and a container start.
+"""
+
+import json
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIGTERM
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
+from experiments.config import RunConfig, task_class
+from experiments.console import say
 from experiments.errors import UserError
-from experiments.tracking.run_folder import Busy, RunFolder
+from experiments.progress import Lines
+from experiments.tracking.run_folder import METRICS, Busy, RunFolder
 from experiments.tracking.wandb_mirror import mirrored
+from experiments.training.length import total_updates
+from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
-from experiments.training.signals import StopRequest, stop_on_signals
+from experiments.training.signals import STOP, StopRequest, stop_on_signals
 
 SECONDS_BETWEEN_UPDATES = 0.25
 LOG = "log.txt"
+
+DONE, FAILED, BAD_INPUT, AGAIN = 0, 1, 2, 75
+"""Exit codes for whoever watches; what became of the run is in its ``result.json``."""
 
 
 def carry_out(folder: Path, reports: Connection) -> None:
@@ -28,17 +42,83 @@ def carry_out(folder: Path, reports: Connection) -> None:
     with (folder / LOG).open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    sys.exit(attempt(folder, lambda _config, stop: _reporter(reports, stop)))
+
+
+def main() -> int:
+    """Carry out the run in the folder that the command line names; sparse lines on the output."""
+    folder = Path(sys.argv[1])
+
+    def observer(config: RunConfig, _stop: StopRequest) -> Observer:
+        lines = Lines(1)
+        return lambda event: lines.event(config, event)
+
+    return attempt(folder, observer)
+
+
+def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]) -> int:
+    """Carry out the run in ``folder`` or go on with it; returns an exit code.
+
+    Whatever goes wrong stands in ``result.json`` and is printed.
+    """
     with stop_on_signals() as stop:
+        stop.file = folder / STOP
         config = RunFolder(folder).config
+        # The store may have been moved, or be mounted elsewhere, since this was written.
+        runner = config.runner.model_copy(update={"runs_dir": folder.parent.parent})
+        config = config.model_copy(update={"runner": runner})
         try:
             with mirrored(config) as mirrors:
-                run(config, stop, [_reporter(reports, stop), *mirrors])
-        except Busy:
-            sys.exit(0)  # the other process will write the result
+                result = run(config, stop, [observer(config, stop), *mirrors])
+        except Busy as error:  # an attempt that was given up for dead, say: see what it leaves
+            say(str(error))
+            return AGAIN
         except UserError as error:
             record_failure(config, error)
-            sys.exit(2)
-    sys.exit(stop.exit_code if stop else 0)
+            say(f"error: {error}")
+            return BAD_INPUT
+        except Exception:  # written down already by `run`
+            traceback.print_exc()
+            return FAILED
+        return stop.exit_code if result.status == "interrupted" else DONE
+
+
+def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> None:
+    """Start the container that carries out the run in ``folder``; report what it records.
+
+    Asked to stop, it asks the run by the stop file and waits for its checkpoint.
+    """
+    config = RunFolder(folder).config
+    metrics = folder / METRICS
+    with stop_on_signals() as stop, (folder / LOG).open("a") as log:
+        report = _reporter(reports, stop)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        total = total_updates(
+            config,
+            task_class(config.task.name).batches_per_epoch(config.task, config.protocol) or 1,
+        )
+        report({"kind": "start", "update": 0, "total": total})
+        read = metrics.stat().st_size if metrics.exists() else 0
+        while process.poll() is None:
+            if stop:
+                (folder / STOP).touch()
+            sleep(SECONDS_BETWEEN_UPDATES)
+            read = _report_new(metrics, read, report)
+    sys.exit(process.returncode)
+
+
+def _report_new(metrics: Path, read: int, report: Observer) -> int:
+    """Report the whole lines after the first ``read`` bytes; the bytes read by then."""
+    try:
+        text = metrics.read_bytes()[read:]
+    except FileNotFoundError:
+        return read
+    whole = text[: text.rfind(b"\n") + 1]
+    for line in whole.splitlines():
+        report(json.loads(line))
+    return read + len(whole)
 
 
 def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any]], None]:
@@ -56,3 +136,7 @@ def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any
             stop.signal = stop.signal or SIGTERM
 
     return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The code that queued runs will be carried out with: a copy of one commit.
+
+A run may begin days after it was submitted, when the checkout has moved on. So a submission lays
+the commit's files down in the store, once a commit, and its runs use those.
+"""
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.tracking.provenance import COMMIT_FILE, ROOT
+
+CODE = ("radam", "experiments", "configs")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Where a submission's runs find the suite, and which commit that is."""
+
+    path: Path
+    commit: str | None
+    dirty: bool
+
+
+def tie_to_commit(store: Path, allow_dirty: bool) -> Code:
+    """A copy of the checkout's commit under ``store``; the checkout itself if it is dirty.
+
+    Raises :class:`UserError` if the code differs from its commit and ``allow_dirty`` is not set.
+    """
+    revision = _git("rev-parse", "HEAD")
+    if revision is None:  # a copy already, or an unpacked archive
+        return Code(ROOT, None, False)
+    commit = revision.decode().strip()
+    changes = (_git("status", "--porcelain", "--", *CODE) or b"").decode().splitlines()
+    if not changes:
+        return Code(_copy(store, commit), commit, False)
+    if allow_dirty:
+        return Code(ROOT, commit, True)
+    names = ", ".join(line[3:] for line in changes[:3]) + (", ..." if changes[3:] else "")
+    raise UserError(
+        f"the code differs from commit {commit[:9]} ({names}); commit it, or write "
+        "allow_dirty=true: the results will say so"
+    )
+
+
+def _git(*arguments: str) -> bytes | None:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True)
+    return done.stdout if done.returncode == 0 else None
+
+
+def _copy(store: Path, commit: str) -> Path:
+    path = store.resolve() / ".code" / commit
+    if path.exists():
+        return path
+    archive = _git("archive", "--format=tar", commit)
+    if archive is None:
+        raise UserError(f"git archive {commit}: failed; is the repository whole?")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(dir=path.parent))
+    building.chmod(0o755)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(building, filter="data")
+    (building / COMMIT_FILE).write_text(commit + "\n")
+    try:
+        building.rename(path)
+    except OSError:  # another submission was faster
+        if not path.exists():
+            raise
+    return path

@@ -1,0 +1,60 @@
+"""What a grid will do and cost, said before anything is trained."""
+
+from collections.abc import Sequence
+
+from experiments.console import say
+from experiments.launch.estimate import measure_side_by_side
+from experiments.launch.local import on_slot
+from experiments.launch.plan import Plan
+from experiments.progress import duration, label
+from experiments.training.length import describe_setting
+
+
+def headline(plan: Plan) -> str:
+    """Which grid this is, in one line."""
+    first = plan.configs[0]
+    dataset = "STAND-IN data" if plan.dataset == "standin" else "real data"
+    name = first.experiment or "grid"
+    return f"{name}: task {first.task.name}, protocol {first.protocol.name}, {dataset}"
+
+
+def describe_grid(plan: Plan) -> None:
+    """Say what the plan will run, before anything is trained."""
+    first = plan.configs[0]
+    optimizers = list(dict.fromkeys(label(c).split(" α=")[0] for c in plan.configs))
+    rates = sorted({c.optimizer.lr for c in plan.configs}, reverse=True)
+    seeds = sorted({c.seed for c in plan.configs})
+    say(headline(plan))
+    say(f"  data        {plan.why}")
+    for setting in dict.fromkeys(describe_setting(c) for c in plan.configs):
+        say(f"  setting     {setting}")
+    say(f"  optimizers  {', '.join(optimizers)}")
+    say(f"  rates α     {', '.join(f'{rate:g}' for rate in rates)}")
+    say(f"  seeds       {', '.join(map(str, seeds))}")
+    for freeze in {c.optimizer.options.get("freeze_updates", 2000) for c in plan.configs} - {2000}:
+        say(f"  note        Adam-2k freezes its first {freeze} updates here, not 2,000")
+    say(f"  runs        {len(plan.configs)}: {plan.counts}")
+    if first.protocol.name in ("mini", "smoke") or plan.dataset == "standin":
+        say("  This is not the paper's setting: its results decide no claim of the paper.")
+
+
+def estimate(plan: Plan, slots: Sequence[str]) -> None:
+    """Say what the runs will take, and what the paper's protocol would take here."""
+    say("Measuring a few updates ...")
+    left, jobs = plan.left, len(slots)
+    cost = measure_side_by_side([on_slot(left[0], slot, jobs) for slot in slots])
+    total = cost.seconds * len(left) / jobs
+    say(
+        f"  one run     about {duration(cost.seconds)} ({1000 * cost.seconds_per_update:.0f} ms an "
+        f"update, {jobs} at a time); the {len(left)} left about {duration(total)}"
+    )
+    if left[0].protocol.name == "paper":
+        return
+    paper = plan.at_protocol("paper")
+    cost = measure_side_by_side([on_slot(paper[0], slot, jobs) for slot in slots])
+    cost = cost.at_full_size(paper[0])
+    total = cost.seconds * len(paper) / jobs
+    say(
+        f"  paper       that protocol's {len(paper)} runs ({paper[0].protocol.epochs} epochs each) "
+        f"would take about {duration(cost.seconds)} each here, {duration(total)} in all"
+    )

@@ -1,0 +1,190 @@
+"""What was handed to a launcher: sweeps and their submissions, as folders of the store.
+
+``runs/sweeps/<sweep>/sweep.json`` lists a sweep's runs; a submission is a folder beside it with
+the runs that were handed over at one time. The runs' own folders say what became of them.
+"""
+
+import fcntl
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.config import RunConfig
+from experiments.errors import UserError
+from experiments.files import write_atomic
+from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
+from experiments.progress import label
+
+SWEEPS, SWEEP = "sweeps", "sweep.json"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid that was handed to a launcher: ``runs/sweeps/<name>``."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was handed to a launcher before."""
+        return (self.path / SWEEP).exists()
+
+    @property
+    def written(self) -> str:
+        """How to name it on the command line."""
+        return self.name if self.store == Path("runs").absolute() else str(self.path)
+
+    @property
+    def store(self) -> Path:
+        """The store that holds the sweep and its runs."""
+        return self.path.parent.parent
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """The sweep's runs: folders relative to the store, and each in a few words."""
+        runs: dict[str, str] = json.loads((self.path / SWEEP).read_text())["runs"]
+        return runs
+
+    @property
+    def submissions(self) -> list["Submission"]:
+        """What was handed over, oldest first."""
+        return [Submission(p.parent) for p in sorted(self.path.glob("*/submission.json"))]
+
+    def check(self, configs: Sequence[RunConfig]) -> None:
+        """Raise :class:`UserError` if the folder holds another grid."""
+        if self.exists and set(self.runs) != {run_key(c) for c in configs}:
+            raise UserError(
+                f"{self.path}: holds another grid ({len(self.runs)} runs; these words make "
+                f"{len(configs)}, not the same); choose another sweep=NAME, or leave it out"
+            )
+
+    def write(self, words: Sequence[str], configs: Sequence[RunConfig]) -> None:
+        """Write ``sweep.json``."""
+        runs = {run_key(config): label(config) for config in configs}
+        record = {"words": list(words), "runs": runs}
+        write_atomic(self.path / SWEEP, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Runs that were handed over at one time: ``runs/sweeps/<sweep>/<submission>``."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """``<sweep>.<submission>``, which is also the name of its jobs."""
+        return f"{self.path.parent.name}.{self.path.name}"
+
+    @property
+    def store(self) -> Path:
+        """The store that holds the runs."""
+        return self.path.parent.parent.parent
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """``submission.json``: ``launcher``, ``commit``, ``code``."""
+        found: dict[str, Any] = json.loads((self.path / "submission.json").read_text())
+        return found
+
+    @property
+    def launcher(self) -> Launcher:
+        """Where the runs went."""
+        raw = self.record["launcher"]
+        kind = LocalLauncher if raw["name"] == "local" else SlurmLauncher
+        return kind.model_validate(raw)
+
+    @property
+    def members(self) -> list[list[str]]:
+        """The runs of each job, as folders relative to the store."""
+        return [line.split() for line in (self.path / "members.txt").read_text().splitlines()]
+
+    @property
+    def runs(self) -> list[str]:
+        """The runs of all its jobs."""
+        return [run for member in self.members for run in member]
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """Hold the submission, as the local launcher does while it works.
+
+        Gives the lock's file descriptor: a process that inherits it goes on holding.
+        """
+        with (self.path / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file.fileno()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a local launcher is at work on it."""
+        try:
+            with (self.path / "lock").open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+
+def run_key(config: RunConfig) -> str:
+    """A run's folder relative to its store."""
+    return f"{config.task.name}/{config.run_id}"
+
+
+def sweep_of(configs: Sequence[RunConfig], name: str | None) -> Sweep:
+    """The sweep of a grid: the same grid always finds the same folder.
+
+    Raises :class:`UserError` if ``name`` cannot be a folder's name.
+    """
+    first = configs[0]
+    if name is None:
+        runs = "".join(sorted(c.run_id for c in configs))
+        digest = hashlib.sha256(runs.encode()).hexdigest()[:8]
+        name = f"{first.experiment or first.task.name}-{digest}"
+    elif not re.fullmatch(r"[\w-]+", name):
+        raise UserError(f"sweep={name}: write letters, digits, _ and - only")
+    return Sweep(first.runner.runs_dir / SWEEPS / name)
+
+
+def find_sweep(store: Path, name: str | None) -> Sweep:
+    """A sweep by its name or folder; without one, the one that was submitted last.
+
+    Raises :class:`UserError` if there is none.
+    """
+    if name is not None:
+        path = Path(name) if "/" in name else store / SWEEPS / name
+        if (path / SWEEP).exists():
+            return Sweep(path.resolve())
+    known = sorted((store / SWEEPS).glob(f"*/{SWEEP}"), key=lambda p: p.parent.stat().st_mtime)
+    if name is not None:
+        names = ", ".join(p.parent.name for p in known) or "none yet"
+        raise UserError(f"{name}: no such sweep in {store / SWEEPS}; there are: {names}")
+    if not known:
+        raise UserError(f"{store / SWEEPS}: no sweep was submitted from here yet")
+    return Sweep(known[-1].parent.resolve())
+
+
+def new_submission(
+    sweep: Sweep, launcher: Launcher, members: Sequence[Sequence[str]], facts: dict[str, Any]
+) -> Submission:
+    """Write the folder of a submission; nothing is handed over yet."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    submission = Submission(sweep.path / f"{stamp}-{secrets.token_hex(2)}")
+    lines = "".join(" ".join(member) + "\n" for member in members)
+    write_atomic(submission.path / "members.txt", lines)
+    record = {"launcher": launcher.model_dump(mode="json"), **facts}
+    write_atomic(submission.path / "submission.json", json.dumps(record, indent=1) + "\n")
+    return submission

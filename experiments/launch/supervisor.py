@@ -1,0 +1,86 @@
+"""The local launcher's process: carries out a submission without anyone watching.
+
+``python -m experiments.launch.supervisor SUBMISSION`` is what ``submit launcher=local`` starts in
+a session of its own, so that it outlives the shell.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from experiments.config import RunConfig
+from experiments.console import exit_on_user_error
+from experiments.errors import UserError
+from experiments.files import write_atomic
+from experiments.launch.code import Code
+from experiments.launch.estimate import measure
+from experiments.launch.launcher import LocalLauncher
+from experiments.launch.local import choose_slots, context, run_local
+from experiments.launch.submission import Submission
+from experiments.progress import display
+from experiments.tracking.run_folder import RunFolder
+from experiments.training.precision import choose_device
+from experiments.training.signals import stop_on_signals
+
+PID, LOG = "pid", "log.txt"
+
+
+def submit_local(submission: Submission, code: Code) -> int:
+    """Start the process that carries the submission out; returns its number at once."""
+    with submission.held() as lock, (submission.path / LOG).open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.launch.supervisor", str(submission.path)],
+            cwd=code.path,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[lock],  # so that it holds the submission from now to its end
+        )
+        write_pid(submission, process.pid)
+    return process.pid
+
+
+def write_pid(submission: Submission, pid: int) -> None:
+    """Note which process carries a submission out, for :func:`cancel`."""
+    write_atomic(submission.path / PID, f"{os.uname().nodename} {pid}\n")
+
+
+def cancel(submission: Submission) -> None:
+    """Ask the process to stop; its runs save first. Raises :class:`UserError` if it is on another
+    machine."""
+    host, pid = (submission.path / PID).read_text().split()
+    if host != os.uname().nodename:
+        raise UserError(f"{submission.name}: goes on on {host}; give the command there")
+    os.kill(int(pid), signal.SIGTERM)
+
+
+def slots_for(configs: list[RunConfig], launcher: LocalLauncher) -> list[str]:
+    """Where the runs go; on a GPU, how much memory one takes is found out first."""
+    device, memory = configs[0].runner.device, None
+    if launcher.jobs is None and choose_device(device).type == "cuda":
+        with context.Pool(1) as pool:
+            memory = pool.apply(measure, [configs[0]]).gpu_memory
+    return choose_slots(launcher, device, len(configs), memory)
+
+
+def main() -> int:
+    """Carry out the submission that the command line names, then collect its sweep."""
+    submission = Submission(Path(sys.argv[1]))
+    configs = [RunFolder(submission.store / run).config for run in submission.runs]
+    launcher = submission.launcher
+    assert isinstance(launcher, LocalLauncher)
+    with stop_on_signals() as stop, display(len(configs)) as shown:
+        run_local(configs, slots_for(configs, launcher), launcher, shown, stop)
+    if stop:
+        return stop.exit_code
+    sweep = submission.path.parent
+    done = subprocess.run([sys.executable, "-m", "experiments.sweep", "collect", str(sweep)])
+    return done.returncode
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        sys.exit(main())

@@ -1,0 +1,54 @@
+#!/bin/bash
+# A job of a sweep's array: carries out the runs on its line of members.txt, each in a step of its
+# own, and queues the job again if one of them was interrupted.
+store=@STORE@
+read -r -a runs <<< "$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" @MEMBERS@)"
+echo "$(date --iso-8601=seconds) $(hostname) start ${SLURM_RESTART_COUNT:-0}: ${runs[*]}"
+@SETUP@
+
+# Runs that share the job share its cores.
+export OMP_NUM_THREADS=$((${SLURM_CPUS_PER_TASK:-1} > ${#runs[@]} ? ${SLURM_CPUS_PER_TASK:-1} / ${#runs[@]} : 1))
+nodes=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
+export MASTER_ADDR=${nodes[0]} MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
+
+# SLURM tells the steps of an ending job, not always this script; what reaches us, we pass on.
+steps=()
+pass_on() {
+  for run in "${runs[@]}"; do touch "$store/$run/stop"; done
+  kill -USR1 "${steps[@]}" 2> /dev/null
+}
+trap pass_on USR1 TERM
+
+for run in "${runs[@]}"; do
+  rm -f "$store/$run/stop"
+  # srun does not take --cpus-per-task over from sbatch. --wait: other tasks of a run may save yet.
+  srun --ntasks=@TASKS@ --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --overlap --wait=120 \
+    --output="$store/$run/log.txt" --open-mode=append @SRUN@ \
+    bash @RUN_SCRIPT@ "$store/$run" &
+  steps+=($!)
+done
+
+again=false
+for i in "${!runs[@]}"; do
+  wait "${steps[i]}"
+  code=$?
+  while kill -0 "${steps[i]}" 2> /dev/null; do # it was a signal that ended the waiting
+    wait "${steps[i]}"
+    code=$?
+  done
+  echo "$(date --iso-8601=seconds) ${runs[i]}: exit code $code"
+  # The exit code may be lost on the way; what the run wrote is not.
+  if [ "$code" = 75 ] || grep -qs '"status": "interrupted"' "$store/${runs[i]}/result.json"; then
+    again=true
+  fi
+done
+
+$again || exit 0
+if [ -e @CANCELLED@ ] || [ "$(squeue --noheader --job="$SLURM_JOB_ID" --format=%T)" != RUNNING ]; then
+  echo "cancelled: not queued again"
+elif [ "${SLURM_RESTART_COUNT:-0}" -ge @REQUEUES@ ]; then
+  echo "queued again @REQUEUES@ times already: launcher.requeues"
+else
+  echo "$(date --iso-8601=seconds) queued again"
+  scontrol requeue "$SLURM_JOB_ID"
+fi
