@@ -201,9 +201,9 @@ class AdamFamily(Optimizer):
                     if name != "step" and isinstance(value, Tensor):
                         self.state[p][name] = value.to(p.device, group["state_dtype"])
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, saved: dict[str, Any]) -> None:
         before = self.__dict__.get("param_groups")
-        super().__setstate__(state)
+        super().__setstate__(saved)
         self._known = {}
         for number, group in enumerate(self.param_groups):
             own = {**self.defaults, **(before[number] if before else {})}
@@ -211,9 +211,11 @@ class AdamFamily(Optimizer):
             for name in self.defaults:
                 if name not in group or (foreign and name not in NUMBERS):
                     group[name] = own[name]
-            for p in group["params"]:
-                if p in self.state and not isinstance(self.state[p]["step"], Tensor):
-                    self.state[p]["step"] = torch.tensor(float(self.state[p]["step"]))
+            for state in (self.state[p] for p in group["params"] if p in self.state):
+                if not isinstance(state["step"], Tensor):
+                    state["step"] = torch.tensor(float(state["step"]))
+                if group["amsgrad"]:  # From a state of Adam: v is the maximum that it knows of.
+                    state.setdefault("max_exp_avg_sq", state["exp_avg_sq"].clone())
 
 
 NUMBERS = ("lr", "betas", "eps", "weight_decay", "maximize")

@@ -138,8 +138,6 @@ def follow(p: Tensor, state: State, group: Group) -> None:
     """Bring the state to where and what the parameter is now, should it have moved."""
     dtype = _state_dtype(p, group)
     for name in STATE_NAMES[group["amsgrad"]]:
-        if name not in state:  # AMSGrad goes on from a state of Adam: v is its maximum so far.
-            state[name] = state["exp_avg_sq"].clone()
         x = state[name]
         if x.dtype != dtype or x.device != p.device or x.stride() != p.stride():
             state[name] = torch.zeros_like(p, dtype=dtype).copy_(x)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from radam.adam import AdamFamily
-from radam.capturable import NO_EPS
+from radam.generic import NO_EPS
 
 
 def last_update(
