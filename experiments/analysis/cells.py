@@ -134,6 +134,24 @@ class Section:
             return float(chance[0])
         return -math.inf if self.direction == "max" else math.inf
 
+    @property
+    def lengths(self) -> str:
+        """Warmups and freezes, which a short protocol scales: ``Adam-2k freezes 16 updates``."""
+        said = []
+        for column, words in (
+            ("config.optimizer.freeze_updates", "freezes {} updates"),
+            ("warmup_updates", "warms up over {} updates"),
+        ):
+            if column not in self.runs.columns:
+                continue
+            found = self.runs.filter(pl.col(column) > 0).select("optimizer", column).unique()
+            for optimizer, rows in found.sort("optimizer", column).group_by(
+                "optimizer", maintain_order=True
+            ):
+                numbers = ", ".join(str(number) for number in rows[column])
+                said.append(f"{title(str(optimizer[0]))} {words.format(numbers)}")
+        return "; ".join(said)
+
     def keep(self, mask: pl.Series) -> "Section":
         """The section with only those runs where ``mask`` (one value a run) is true."""
         runs = self.runs.filter(mask)

@@ -22,8 +22,8 @@ class Style:
 STYLES = {
     "sgd": Style("#009E73", "s"),
     "adam": Style("#0072B2", "v"),
-    "adam_warmup": Style("#DE8F05", "D"),
-    "adam_2k": Style("#CC79A7", "^"),
+    "adam_warmup": Style("#E08A00", "D"),
+    "adam_2k": Style("#CC78BC", "^"),
     "adam_eps": Style("#42A5E8", "P"),
     "radam": Style("#D1410C", "o"),
     "radam_4step": Style("#F2707A", "X", (4, 1.5)),
@@ -40,7 +40,7 @@ STYLES = {
 UNKNOWN = Style("#808080", ".", (1, 2))
 """An optimizer that has no style yet."""
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_RUN = "#009E73", "#D1410C", "#DE8F05", "#808080"
+SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_RUN = "#009E73", "#D1410C", "#E08A00", "#808080"
 """Colours of the verdicts."""
 
 

@@ -46,6 +46,11 @@ def decides(protocol: str, dataset: str) -> bool:
     return protocol in DECIDING and dataset == "real"
 
 
+def within_warmup(task: str, protocol: str) -> bool:
+    """Whether :data:`MINI` must stand beside the results."""
+    return task == "cifar10" and protocol == "mini"
+
+
 def banner(protocol: str, dataset: str) -> str | None:
     """The warning that a figure or table of such runs carries; None if it needs none."""
     lines = []

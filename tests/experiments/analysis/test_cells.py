@@ -1,0 +1,110 @@
+"""Which runs may be averaged, and how failure counts."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.analysis.cells import sections
+from experiments.tracking.store import read_results
+from tests.experiments.analysis.invented import only_section, run
+
+
+def test_task_protocol_dataset_and_precision_never_meet(tmp_path: Path) -> None:
+    run(tmp_path, "radam", 0.1, 1, 91.0)
+    run(tmp_path, "radam", 0.1, 1, 91.0, protocol="mini")
+    run(tmp_path, "radam", 0.1, 1, 91.0, protocol="mini", dataset="standin")
+    run(tmp_path, "radam", 0.1, 1, 67.0, task="imagenet")
+    run(tmp_path, "radam", 0.1, 1, 91.1, change={"training.precision": "bf16"})
+    found = sections(read_results(tmp_path))
+    assert [section.name for section in found] == [
+        "cifar10-recipe-real-precision-bf16",
+        "cifar10-recipe-real-precision-fp32",
+        "cifar10-mini-real",
+        "cifar10-mini-standin",
+        "imagenet-recipe-real",
+    ]
+    assert all(len(section.runs) == 1 for section in found)
+    assert "STAND-IN" in found[3].title
+    assert "precision=bf16" in found[0].title
+
+
+def test_an_optimizers_settings_make_methods_with_names(tmp_path: Path) -> None:
+    for length in (1000, 200):
+        run(tmp_path, "adam_warmup", 0.1, 1, 91.0, warmup_updates=length)
+    run(tmp_path, "radam", 0.1, 1, 91.0)
+    run(tmp_path, "radam", 0.1, 1, 91.0, options={"betas": [0.9, 0.99]})
+    labels = [method.label for method in only_section(tmp_path).methods]
+    assert labels == [
+        "Adam+warmup 200",
+        "Adam+warmup 1000",
+        "RAdam (betas=[0.9, 0.999])",
+        "RAdam (betas=[0.9, 0.99])",
+    ]
+
+
+def test_seeds_are_averaged(tmp_path: Path) -> None:
+    for seed, score in enumerate((90.0, 91.0, 92.0)):
+        run(tmp_path, "radam", 0.1, seed, score)
+    grid = only_section(tmp_path).grid("final")
+    ((key, cell),) = grid.cells.items()
+    assert (key[0].label, key[1], cell.n) == ("RAdam", 0.1, 3)
+    assert cell.mean.value == pytest.approx(91.0)
+
+
+def test_a_diverged_run_scores_chance_and_is_counted(tmp_path: Path) -> None:
+    run(tmp_path, "adam", 0.1, 1, 90.0)
+    run(tmp_path, "adam", 0.1, 2, 85.0, status="diverged")  # it had reached 85 before
+    for kind in ("final", "best"):
+        (cell,) = only_section(tmp_path).grid(kind).cells.values()
+        assert sorted(cell.scores) == [10.0, 90.0]
+        assert (cell.diverged, cell.unfinished, cell.all_diverged) == (1, 0, False)
+
+
+def test_without_a_chance_level_a_diverged_run_scores_the_worst_there_is(tmp_path: Path) -> None:
+    run(tmp_path, "adam", 0.001, 1, None, task="lm1b", status="diverged")
+    section = only_section(tmp_path)
+    (cell,) = section.grid("final").cells.values()
+    assert section.direction == "min"
+    assert cell.scores.tolist() == [float("inf")]
+    assert cell.all_diverged
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_an_unfinished_run_has_no_score_and_is_counted(tmp_path: Path, status: str) -> None:
+    run(tmp_path, "adam", 0.1, 1, 90.0)
+    run(tmp_path, "adam", 0.1, 2, 50.0, status=status)
+    (cell,) = only_section(tmp_path).grid("best").cells.values()
+    assert (cell.scores.tolist(), cell.unfinished) == ([90.0], 1)
+
+
+def test_a_completed_run_whose_metric_is_not_a_number_has_no_score(tmp_path: Path) -> None:
+    run(tmp_path, "adam", 0.1, 1, None)
+    run(tmp_path, "adam", 0.1, 2, float("nan"))
+    (cell,) = only_section(tmp_path).grid("final").cells.values()
+    assert (cell.n, cell.mean, cell.unfinished) == (0, None, 2)
+
+
+def test_final_best_and_validation_selected_stay_apart(tmp_path: Path) -> None:
+    run(tmp_path, "adam", 0.1, 1, 90.0, final=88.0, best=90.0, validation_selected=89.0)
+    section = only_section(tmp_path)
+    assert section.kinds() == ["final", "best", "validation_selected"]
+    scores = {kind: section.grid(kind).cells for kind in section.kinds()}
+    assert [next(iter(c.values())).mean.value for c in scores.values()] == [88.0, 90.0, 89.0]
+
+
+def test_best_cell_follows_the_metrics_direction(tmp_path: Path) -> None:
+    for lr, perplexity in ((0.1, 40.0), (0.01, 36.0)):
+        run(tmp_path, "adam", lr, 1, perplexity, task="lm1b")
+    grid = only_section(tmp_path).grid("final")
+    assert grid.best(grid.methods[0]).lr == 0.01
+
+
+def test_lengths_are_said(tmp_path: Path) -> None:
+    run(tmp_path, "adam_2k", 0.1, 1, 90.0, options={"freeze_updates": 16})
+    run(tmp_path, "adam_warmup", 0.1, 1, 90.0, warmup_updates=64)
+    said = only_section(tmp_path).lengths
+    assert said == "Adam-2k freezes 16 updates; Adam+warmup warms up over 64 updates"
+
+
+def test_an_empty_store_has_no_sections(tmp_path: Path) -> None:
+    assert sections(read_results(tmp_path)) == []

@@ -1,0 +1,438 @@
+"""Every claim on invented stores: each verdict reachable, none by accident."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.analysis.cells import sections
+from experiments.analysis.claims import Row, Verdict, as_data, scorecard
+from experiments.analysis.claims.paper import paper
+from experiments.analysis.claims.scorecard import (
+    COMPUTED,
+    FROM_HISTOGRAMS,
+    FROM_RECORD,
+    FROM_RUNS,
+)
+from experiments.errors import UserError
+from experiments.tracking.store import read_results
+from tests.experiments.analysis.invented import RATES, grid, learning_curve, run
+
+YES, NO, OPEN = Verdict.SUPPORTED, Verdict.NOT_SUPPORTED, Verdict.UNDECIDED
+NOT_RUN = Verdict.NOT_RUN
+SEEDS = range(1, 6)
+Build = Callable[[Path, Verdict], None]
+
+
+def rows(root: Path, claim: str) -> list[Row]:
+    found = scorecard(sections(read_results(root)), root)
+    return [row for row in found if row.claim == claim]
+
+
+def seeds(root: Path, optimizer: str, lr: float, mean: float, wide: bool = False, **more) -> None:
+    """Five runs around a mean: close together, or so far apart that nothing can be decided."""
+    for seed in SEEDS:
+        offset = (seed - 3) * (0.3 if wide else 0.01) * max(1.0, abs(mean) / 20)
+        run(root, optimizer, lr, seed, mean + offset, **more)
+
+
+def table1(task: str) -> Build:
+    def build(root: Path, verdict: Verdict) -> None:
+        radam = {YES: 91.2, NO: 90.0, OPEN: 90.8}[verdict]
+        seeds(root, "sgd", 0.1, 91.4, task=task)
+        seeds(root, "adam", 0.003, 90.4, wide=verdict is OPEN, task=task)
+        seeds(root, "radam", 0.03, radam, task=task)
+
+    return build
+
+
+def c09(root: Path, verdict: Verdict) -> None:
+    best = {YES: 70.3, NO: 69.0, OPEN: 69.8}[verdict]
+    for optimizer, accuracy in (("sgd", 69.6), ("adam", 69.1), ("radam", best)):
+        for seed in SEEDS:
+            wide = 0.5 if verdict is OPEN else 0.01
+            records = [{"kind": "train", "update": 1, "accuracy": accuracy + wide * (seed - 3)}]
+            run(root, optimizer, 0.003, seed, 66.0, task="imagenet", curves=records)
+
+
+def c10(root: Path, verdict: Verdict) -> None:
+    radam = {YES: (91.0, 91.3, 91.2, 90.9), NO: (91.0, 91.3, 90.0, 88.0)}
+    noise = 0.6 if verdict is OPEN else 0.05
+    grid(root, {"radam": radam.get(verdict, (91.0, 91.3, 91.2, 90.9))}, noise=noise)
+    grid(root, {"adam": (84.0, 88.0, 90.0, 90.4), "sgd": (91.3, 91.0, 90.0, 88.5)})
+
+
+def c11(root: Path, verdict: Verdict) -> None:
+    for length in (100, 200, 500, 1000):
+        for lr in RATES:
+            shortest = {YES: 90.1, NO: 91.1, OPEN: 90.8}[verdict]
+            mean = shortest if (length, lr) == (100, 0.1) else 91.0
+            wide = verdict is OPEN
+            seeds(root, "adam_warmup", lr, mean, wide=wide, warmup_updates=length)
+    for lr in RATES:
+        seeds(root, "radam", lr, 91.1)
+
+
+def c15(root: Path, verdict: Verdict) -> None:
+    changed = {YES: 90.0, NO: 91.1, OPEN: 90.7}[verdict]
+    for variant, mean, loss in (
+        ("rectified", 91.1, 0.021),
+        ("adam", changed, 0.060),
+        ("sgd_then_adam", 90.3, 0.038),
+    ):
+        wide = verdict is OPEN and variant == "adam"
+        options = {"first_updates": variant}
+        seeds(root, "radam_4step", 0.1, mean, wide, train_loss=loss, options=options)
+
+
+def losses(bad: str, figures: dict[Verdict, float]) -> Build:
+    def build(root: Path, verdict: Verdict) -> None:
+        for optimizer in ("adam", "adam_warmup", "adam_2k", "adam_eps", "radam"):
+            for seed in SEEDS:
+                loss = figures[verdict] if optimizer == bad else 3.0
+                if optimizer == bad and verdict is OPEN:
+                    loss += 0.8 * (seed - 3) if bad == "adam" else 0.1 * (seed - 3)
+                lr = 3.086e-4 if optimizer == "adam_2k" else 3e-4
+                run(root, optimizer, lr, seed, 30.0, task="iwslt14_de_en", train_loss=loss)
+
+    return build
+
+
+def c05(root: Path, verdict: Verdict) -> None:
+    radam = {YES: 35.7, NO: 36.9, OPEN: 36.4}[verdict]
+    seeds(root, "adam", 1e-3, 36.9, wide=verdict is OPEN, task="lm1b")
+    seeds(root, "radam", 1e-3, radam, wide=verdict is OPEN, task="lm1b")
+
+
+def c06(root: Path, verdict: Verdict) -> None:
+    early = {YES: 0.5, NO: -0.5, OPEN: 0.0}[verdict]
+    for optimizer, first, last in (("adam", 7.0, 3.6), ("radam", 7.0 + early, 3.5)):
+        for seed in SEEDS:
+            wide = 0.2 * (seed - 3) if verdict is OPEN else 0.001 * seed
+            records = [
+                {"kind": "train", "update": 1000, "loss": first + wide},
+                {"kind": "train", "update": 14000, "loss": last + 0.001 * seed},
+            ]
+            fields = {"updates": 14000, "epochs": 14.0, "curves": records, "task": "lm1b"}
+            run(root, optimizer, 1e-3, seed, 36.0, **fields)
+
+
+def x02(root: Path, verdict: Verdict) -> None:
+    adam = {YES: 41.0, NO: 36.9, OPEN: 39.0}[verdict]
+    seeds(root, "adam", 1e-3, adam, wide=verdict is OPEN, task="lm1b")
+    seeds(root, "radam", 1e-3, 40.0, task="lm1b")
+
+
+def bleu(task: str) -> Build:
+    def build(root: Path, verdict: Verdict) -> None:
+        radam = {YES: 34.7, NO: 34.0, OPEN: 34.4}[verdict]
+        seeds(root, "adam_warmup", 3e-4, 34.7, task=task, warmup_updates=4000)
+        seeds(root, "radam", 3e-4, radam, wide=verdict is OPEN, task=task)
+
+    return build
+
+
+def x01(root: Path, verdict: Verdict) -> None:
+    untuned = {YES: 91.1, NO: 90.0, OPEN: 90.7}[verdict]
+    seeds(root, "radam", 0.03, 91.2)
+    seeds(root, "adam_untuned_linear", 0.03, untuned, wide=verdict is OPEN)
+
+
+BUILD: dict[str, Build] = {
+    "C01": losses("adam", {YES: 10.0, NO: 3.1, OPEN: 5.4}),
+    "C02": losses("adam_eps", {YES: 3.4, NO: 3.0, OPEN: 3.09}),
+    "C05": c05,
+    "C06": c06,
+    "C07": table1("cifar10"),
+    "C08": table1("imagenet"),
+    "C09": c09,
+    "C10": c10,
+    "C11": c11,
+    "C12": bleu("iwslt14_de_en"),
+    "C13": bleu("iwslt14_en_de"),
+    "C14": bleu("wmt16_en_de"),
+    "C15": c15,
+    "X01": x01,
+    "X02": x02,
+}
+
+
+def test_every_claim_has_a_rule_and_every_rule_a_test() -> None:
+    rules = {*FROM_RUNS, *FROM_HISTOGRAMS, *FROM_RECORD, *COMPUTED}
+    assert list(paper().claims) == [f"C{i:02}" for i in range(1, 19)] + ["X01", "X02"]
+    assert rules == set(paper().claims)
+    assert set(BUILD) == set(FROM_RUNS)
+
+
+@pytest.mark.parametrize("verdict", [YES, NO, OPEN])
+@pytest.mark.parametrize("claim", BUILD)
+def test_each_verdict_is_reachable(tmp_path: Path, claim: str, verdict: Verdict) -> None:
+    BUILD[claim](tmp_path, verdict)
+    (row,) = rows(tmp_path, claim)
+    assert row.verdict is verdict, row.reason
+    assert (row.protocol, row.dataset, row.n) == ("recipe", "real", 5)
+    assert row.ours
+
+
+@pytest.mark.parametrize("claim", BUILD)
+def test_not_run_is_the_verdict_of_an_empty_store(tmp_path: Path, claim: str) -> None:
+    (row,) = rows(tmp_path, claim)
+    assert row.verdict is NOT_RUN
+    assert row.ours == ()
+    assert row.command.startswith("python -m experiments.sweep run experiment=")
+    assert "protocol=paper" in row.command
+
+
+@pytest.mark.parametrize("claim", BUILD)
+def test_one_seed_decides_nothing(tmp_path: Path, claim: str, monkeypatch: object) -> None:
+    monkeypatch.setattr(f"{__name__}.SEEDS", range(1, 2))
+    if claim == "C10":
+        grid(tmp_path, {"radam": [91] * 4, "adam": [80, 85, 90, 91], "sgd": [91, 90, 89, 85]}, 1)
+    else:
+        BUILD[claim](tmp_path, YES)
+    (row,) = rows(tmp_path, claim)
+    assert row.verdict is OPEN
+    assert "one seed decide" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"protocol": "mini"}, ("mini", "real")),
+        ({"protocol": "mini", "dataset": "standin"}, ("mini", "standin")),
+        ({"dataset": "standin"}, ("recipe", "standin")),
+    ],
+)
+def test_other_than_the_papers_setting_is_shown_and_decides_nothing(
+    tmp_path: Path, change: dict[str, str], named: tuple[str, str]
+) -> None:
+    means = {"sgd": [91.4] * 4, "adam": [90.0] * 4, "radam": [91.2] * 4}
+    grid(tmp_path, means, **change)
+    first, shown = rows(tmp_path, "C07")
+    assert first.verdict is NOT_RUN
+    assert (shown.verdict, shown.reading) == (None, YES)
+    assert (shown.protocol, shown.dataset) == named
+    assert as_data([shown])[0]["verdict"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol.epochs": 2},
+        {"task.depth": 8},
+        {"task.train_examples": 4096},
+        {"task.validation_examples": 5000},
+        {"protocol.batch_size": 256},
+        {"schedule.milestones": "[40, 60]"},
+        {"optimizer.weight_decay": 0.0},
+        {"optimizer.betas": [0.9, 0.99]},
+    ],
+)
+def test_a_protocol_whose_settings_were_changed_decides_nothing(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    for optimizer, mean in (("sgd", 91.4), ("adam", 90.0), ("radam", 91.2)):
+        seeds(tmp_path, optimizer, 0.03, mean, change=change)
+    found = rows(tmp_path, "C07")
+    if "optimizer.betas" in change:  # SGD has none, and stays
+        assert "10 runs left out" in found[0].reason
+    else:
+        assert "15 runs left out" in found[0].reason
+    assert {row.verdict for row in found} == {NOT_RUN}
+
+
+def test_a_missing_cell_is_named(tmp_path: Path) -> None:
+    grid(tmp_path, {"radam": [91.0] * 4, "adam": [90.0] * 4})
+    for lr in RATES[:3]:
+        seeds(tmp_path, "sgd", lr, 91.0)
+    (row,) = rows(tmp_path, "C10")
+    assert row.verdict is NOT_RUN
+    assert row.reason == "missing: SGD at α = .003"
+
+
+def test_an_interrupted_cell_counts_as_missing(tmp_path: Path) -> None:
+    grid(tmp_path, {"radam": [91.0] * 4, "adam": [90.0] * 4, "sgd": [91.0] * 3 + [90.0]})
+    for path in (tmp_path / "cifar10").glob("*/result.json"):
+        result = json.loads(path.read_text())
+        if (result["optimizer"], result["lr"]) == ("sgd", 0.003):
+            path.write_text(json.dumps(result | {"status": "interrupted", "final": None}))
+    (row,) = rows(tmp_path, "C10")
+    assert (row.verdict, row.reason) == (NOT_RUN, "missing: SGD at α = .003")
+
+
+def test_a_completed_run_whose_metric_is_not_a_number_leaves_its_cell_missing(
+    tmp_path: Path,
+) -> None:
+    seeds(tmp_path, "adam", 1e-3, 36.9, task="lm1b")
+    for seed in SEEDS:
+        run(tmp_path, "radam", 1e-3, seed, float("nan"), task="lm1b")
+    (row,) = rows(tmp_path, "C05")
+    assert (row.verdict, row.reason) == (NOT_RUN, "missing: RAdam at α = .001")
+
+
+def test_a_diverged_optimizer_has_failed_the_claim_and_is_counted(tmp_path: Path) -> None:
+    grid(tmp_path, {"radam": [None, 91.0, 91.0, 91.0]})
+    grid(tmp_path, {"adam": [80.0, 85.0, 90.0, 90.0], "sgd": [91.0, 90.0, 89.0, 86.0]})
+    (row,) = rows(tmp_path, "C10")
+    assert row.verdict is NO
+    assert "RAdam 81.0" in row.ours[0]
+    assert "5 diverged" in row.ours[0]
+
+
+def test_adam_that_diverges_has_not_found_a_good_optimum(tmp_path: Path) -> None:
+    losses("adam", {YES: 10.0})(tmp_path, YES)
+    for path in (tmp_path / "iwslt14_de_en").glob("*/result.json"):
+        result = json.loads(path.read_text())
+        if result["optimizer"] == "adam":
+            diverged = {"status": "diverged", "final": None, "train_loss": None}
+            path.write_text(json.dumps(result | diverged))
+    (row,) = rows(tmp_path, "C01")
+    assert row.verdict is YES
+    assert "5 diverged" in row.ours[0]
+
+
+def test_a_run_that_diverged_late_does_not_count_as_faster(tmp_path: Path) -> None:
+    c06(tmp_path, YES)
+    for path in (tmp_path / "lm1b").glob("*/result.json"):
+        result = json.loads(path.read_text())
+        if result["optimizer"] == "radam":
+            diverged = {"status": "diverged", "final": None, "updates": 9000}
+            path.write_text(json.dumps(result | diverged))
+    (row,) = rows(tmp_path, "C06")
+    assert row.verdict is NO
+
+
+def test_several_settings_of_one_optimizer_are_not_chosen_between(tmp_path: Path) -> None:
+    c05(tmp_path, YES)
+    seeds(tmp_path, "radam", 1e-3, 20.0, task="lm1b", options={"variant": "package"})
+    seeds(tmp_path, "radam", 1e-3, 20.0, task="lm1b", options={"variant": "torch"})
+    (row,) = rows(tmp_path, "C05")
+    assert row.verdict is OPEN
+    assert "ran in several ways" in row.reason
+
+
+def test_two_precisions_are_scored_apart(tmp_path: Path) -> None:
+    c05(tmp_path, YES)
+    seeds(tmp_path, "adam", 1e-3, 36.9, task="lm1b", change={"training.precision": "bf16"})
+    found = rows(tmp_path, "C05")
+    assert {row.protocol: row.verdict for row in found} == {
+        "recipe training.precision=bf16": NOT_RUN,
+        "recipe training.precision=fp32": YES,
+    }
+
+
+def test_table1_takes_the_best_rate_that_has_enough_seeds(tmp_path: Path) -> None:
+    table1("cifar10")(tmp_path, YES)
+    run(tmp_path, "adam", 0.01, 1, 95.0)  # one lucky run
+    (row,) = rows(tmp_path, "C07")
+    assert row.verdict is YES
+    assert "Adam, α = .003" in row.ours[0]
+
+
+def test_fig7_at_mini_is_read_with_the_lengths_that_ran(tmp_path: Path) -> None:
+    for lr in RATES:
+        seeds(tmp_path, "radam", lr, 46.0, protocol="mini")
+        for length, mean in ((8, 40.0), (64, 46.0)):
+            seeds(tmp_path, "adam_warmup", lr, mean, protocol="mini", warmup_updates=length)
+    shown = rows(tmp_path, "C11")[-1]
+    assert (shown.verdict, shown.reading, shown.protocol) == (None, YES, "mini")
+
+
+def record(root: Path, name: str, content: object) -> None:
+    (root / "mechanism").mkdir(exist_ok=True)
+    (root / "mechanism" / f"{name}.json").write_text(json.dumps(content))
+
+
+def histograms(masses: dict[str, float], protocol: str = "recipe", n: int = 5) -> dict:
+    updates = [1, 5, 10, 25, 100, 70000]
+    return {
+        "runs": [
+            {
+                "task": "iwslt14_de_en",
+                "protocol": protocol,
+                "dataset": "real",
+                "optimizer": optimizer,
+                "seed": seed,
+                "updates": updates,
+                "mass_below": [0.05, *[0.05 + mass + 0.001 * seed] * 4, 0.9],
+            }
+            for optimizer, mass in masses.items()
+            for seed in range(1, n + 1)
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("masses", "c03", "c04"),
+    [
+        ({"adam": 0.6, "adam_warmup": 0.0}, YES, NOT_RUN),
+        ({"adam": 0.02, "adam_warmup": 0.0}, NO, NOT_RUN),
+        ({"adam": 0.6, "adam_warmup": 0.5}, NO, NOT_RUN),
+        ({"adam_2k": 0.0, "adam_eps": 0.01, "radam": 0.0}, NOT_RUN, YES),
+        ({"adam_2k": 0.0, "adam_eps": 0.3, "radam": 0.0}, NOT_RUN, NO),
+        ({"adam": 0.097, "adam_warmup": 0.0}, OPEN, NOT_RUN),
+        ({"adam_2k": 0.0, "adam_eps": 0.097, "radam": 0.0}, NOT_RUN, OPEN),
+    ],
+)
+def test_histograms(tmp_path: Path, masses: dict, c03: Verdict, c04: Verdict) -> None:
+    record(tmp_path, "gradient_histograms", histograms(masses))
+    assert [row.verdict for row in rows(tmp_path, "C03")] == [c03]
+    assert [row.verdict for row in rows(tmp_path, "C04")] == [c04]
+
+
+def test_histograms_of_mini_or_of_two_seeds_decide_nothing(tmp_path: Path) -> None:
+    masses = {"adam": 0.6, "adam_warmup": 0.0}
+    record(tmp_path, "gradient_histograms", histograms(masses, "mini"))
+    first, shown = rows(tmp_path, "C03")
+    assert (first.verdict, shown.verdict, shown.reading) == (NOT_RUN, None, YES)
+    record(tmp_path, "gradient_histograms", histograms(masses, n=2))
+    assert [row.verdict for row in rows(tmp_path, "C03")] == [OPEN]
+
+
+def simulation(early: float, rectified: float) -> dict:
+    return {
+        "beta2": 0.999,
+        "trajectories": 5000,
+        "updates": [1, 5, 50, 6000],
+        "means": [0.0, 10.0],
+        "adaptive": [[1.0, early, 1e-2, 2.5e-4]] * 2,
+        "rectified": [[0.0, 6e-5, rectified, 2.4e-4]] * 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("early", "rectified", "verdict"), [(0.2, 2e-4, YES), (1e-3, 2e-4, NO), (0.2, 2e-3, NO)]
+)
+def test_simulation(tmp_path: Path, early: float, rectified: float, verdict: Verdict) -> None:
+    assert [row.verdict for row in rows(tmp_path, "C17")] == [NOT_RUN]
+    record(tmp_path, "fig9_simulation", simulation(early, rectified))
+    assert [row.verdict for row in rows(tmp_path, "C17")] == [verdict]
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mechanism").mkdir()
+    (tmp_path / "mechanism" / "fig9_simulation.json").write_text("{")
+    with pytest.raises(UserError, match=r"fig9_simulation\.json: cannot be read"):
+        rows(tmp_path, "C17")
+
+
+def test_what_mathematics_decides(tmp_path: Path) -> None:
+    """Theorem 1 holds, but the first-order form is 3.3 times the exact one at ρ = 5."""
+    (c16,) = rows(tmp_path, "C16")
+    assert c16.verdict is NO
+    assert "supported: both fall with ρ" in c16.reason
+    assert "only from ρ = 27 on" in c16.reason
+    (c18,) = rows(tmp_path, "C18")
+    assert c18.verdict is YES
+
+
+def test_records_of_a_real_looking_run_are_read(tmp_path: Path) -> None:
+    """The curves that tests of figures use have the fields that the claims read."""
+    for optimizer in ("sgd", "adam", "radam"):
+        for seed in SEEDS:
+            curves = learning_curve(60.0, 0.1, 5, seed)
+            run(tmp_path, optimizer, 0.003, seed, 60.0, task="imagenet", curves=curves)
+    (row,) = rows(tmp_path, "C09")
+    assert row.verdict is NO
+    assert row.n == 5
