@@ -1,0 +1,96 @@
+"""Training and test curves of a section's runs, read from the store when they are drawn."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from experiments.analysis.cells import Cell, Grid, Section
+from experiments.analysis.statistics import Floats, band
+from experiments.tracking.store import read_metrics
+
+COLUMNS = ["kind", "update", "epoch", "seconds", "split", "loss"]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The mean over a cell's seeds at each epoch, and its 95 % interval (None with one seed)."""
+
+    epochs: Floats
+    mean: Floats
+    band: tuple[Floats, Floats] | None
+    n: int
+    ends: tuple[tuple[float, float], ...]
+    """Epoch and last value of each run that diverged; from there on the mean is of the others."""
+
+
+def read_curves(section: Section) -> pl.DataFrame:
+    """All records of the section's scored runs: COLUMNS, the metric, and the run's ``method``,
+    ``lr``, ``seed``, ``status``. Read once; a run without records is left out."""
+    runs = section.runs.filter(pl.col("status").is_in(["completed", "diverged"]))
+    schema = dict.fromkeys((*COLUMNS, section.metric), pl.Float64)
+    schema |= {"kind": pl.String, "split": pl.String}
+    parts = []
+    for row in runs.select("method", "lr", "seed", "status", "folder").iter_rows(named=True):
+        records = read_metrics(Path(row.pop("folder")))
+        if records.is_empty():
+            continue
+        known = [pl.col(n).cast(t) for n, t in schema.items() if n in records.columns]
+        absent = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in records.columns]
+        owner = [pl.lit(value).alias(name) for name, value in row.items()]
+        parts.append(records.select(known + absent).select([*schema, *owner]))
+    return pl.concat(parts) if parts else pl.DataFrame()
+
+
+def curve(records: pl.DataFrame, cell: Cell, kind: str, column: str) -> Curve | None:
+    """A cell's curve of one column ("loss", or the metric) by epoch; None without records.
+
+    ``kind``: "train" (means since the record before) or "eval" (the test set).
+    """
+    if records.is_empty():
+        return None
+    chosen = records.filter(
+        (pl.col("method") == cell.method.label) & (pl.col("lr") == cell.lr),
+        pl.col("kind") == kind,
+        pl.col(column).is_finite(),
+    )
+    if kind == "eval":
+        chosen = chosen.filter(pl.col("split") == "test")
+    if chosen.is_empty():
+        return None
+    table = chosen.pivot("seed", index="epoch", values=column, aggregate_function="last")
+    table = table.sort("epoch")
+    values = table.drop("epoch").to_numpy().T
+    diverged = chosen.filter(pl.col("status") == "diverged").sort("epoch")
+    ends = diverged.group_by("seed", maintain_order=True).last()
+    together = ~np.isnan(values).any(axis=0)
+    interval = band(values[:, together]) if together.any() else None
+    return Curve(
+        epochs=table["epoch"].to_numpy(),
+        mean=np.nanmean(values, axis=0),
+        band=None if interval is None else _widen(interval, together),
+        n=len(values),
+        ends=tuple(zip(ends["epoch"].to_list(), ends[column].to_list(), strict=True)),
+    )
+
+
+def best_cells(grid: Grid) -> list[Cell]:
+    """Each optimizer's best cell: its best α (and warmup length) by the mean."""
+    chosen: dict[str, Cell] = {}
+    sign = 1 if grid.direction == "max" else -1
+    for method in grid.methods:
+        cell = grid.best(method)
+        if cell is None:
+            continue
+        before = chosen.get(method.optimizer)
+        if before is None or sign * cell.scores.mean() > sign * before.scores.mean():
+            chosen[method.optimizer] = cell
+    return list(chosen.values())
+
+
+def _widen(interval: tuple[Floats, Floats], where: np.ndarray) -> tuple[Floats, Floats]:
+    """The interval with gaps where some seed has no record."""
+    low, high = np.full(len(where), np.nan), np.full(len(where), np.nan)
+    low[where], high[where] = interval
+    return low, high

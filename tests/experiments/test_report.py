@@ -1,0 +1,183 @@
+"""The report's real command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.analysis.claims.paper import paper
+from experiments.analysis.claims.scorecard import FROM_RUNS
+from experiments.compose import compose
+from experiments.config import resolve
+from experiments.errors import UserError
+from experiments.launch.plan import make_plan
+from experiments.report import main, write_report
+from experiments.tracking.store import read_results
+from tests.experiments.analysis.invented import RATES, learning_curve, run
+from tests.experiments.conftest import ROOT, Command
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Mini runs on the stand-in and on real data, with one divergence."""
+    root = tmp_path_factory.mktemp("store") / "runs"
+    for dataset in ("real", "standin"):
+        for optimizer, means in {"adam": (30, 41, 48, 47), "radam": (47, 47, 43, 34)}.items():
+            for lr, mean in zip(RATES, means, strict=True):
+                for seed in (1, 2):
+                    lost = (optimizer, lr, seed) == ("adam", 0.1, 2)
+                    run(
+                        root,
+                        optimizer,
+                        lr,
+                        seed,
+                        mean + seed,
+                        protocol="mini",
+                        dataset=dataset,
+                        status="diverged" if lost else "completed",
+                        curves=learning_curve(mean, 1.0, 8, seed, stop=3 if lost else None),
+                    )
+    return root
+
+
+def test_everything(command: Command, store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    done = command("experiments.report", "--runs", str(store), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "STAND-IN data: says nothing about the paper" in done.stdout
+    assert "mini protocol, not the paper's setting: decides no claim" in done.stdout
+    assert "1 diverged" in done.stdout
+    said = [Path(line.strip()) for line in done.stdout.split("Written:")[1].strip().splitlines()]
+    assert all(path.is_file() for path in said)
+    assert {path.name for path in said} >= {
+        "REPORT.md",
+        "CLAIMS.md",
+        "claims.json",
+        "cifar10-mini-real-robustness.png",
+        "cifar10-mini-standin-robustness.png",
+        "cifar10-mini-standin-curves.png",
+        "cifar10-mini-standin-rates.png",
+    }
+    text = (out / "REPORT.md").read_text()
+    assert "## CIFAR-10 · mini protocol · STAND-IN data" in text
+    assert "So short a run lies inside RAdam's own warmup" in text
+    assert "15 completed, 1 diverged" in text
+    assert text.index("accuracy (%): final") < text.index("accuracy (%): best on test")
+    for path in said:
+        if path.suffix == ".png":
+            assert f"](figures/{path.name})" in text
+    decided = [r for r in json.loads((out / "claims.json").read_text()) if r["verdict"] is not None]
+    assert {row["verdict"] for row in decided if row["claim"] not in ("C16", "C18")} == {"not run"}
+
+
+def test_the_table_writes_nothing(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["table", "--runs", str(store), "--out", str(tmp_path / "o"), "--dataset", "real"])
+    said = capsys.readouterr().out
+    assert "STAND-IN" not in said
+    assert "P(RAdam" in said
+    assert not (tmp_path / "o").exists()
+
+
+def test_claims_of_an_empty_store(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    out = tmp_path / "reports"
+    words = ("claims", "--runs", str(tmp_path / "runs"), "--out", str(out))
+    done = command("experiments.report", *words)
+    assert done.returncode == 0, done.stderr
+    assert "holds no results yet. Run something first: `make reproduce-cifar`" in done.stdout
+    assert "1 supported, 1 not supported, 0 undecided, 18 not run" in done.stdout
+    assert {path.name for path in out.iterdir()} == {"CLAIMS.md", "claims.json"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--protocol", "mnii"], "--protocol mnii: no such runs; there are: mini"),
+        (["--dataset", "stand-in"], "--dataset stand-in: no such runs; there are: real, standin"),
+        (["--task", "mnist"], "--task mnist: no such runs; there are: cifar10"),
+        (["tabel"], "invalid choice: 'tabel'"),
+        (["--score", "worst"], "invalid choice: 'worst'"),
+        (["--runs", "/nowhere/at/all"], "--runs /nowhere/at/all: no such folder"),
+        (["--rnus=runs"], "unrecognized arguments"),
+    ],
+)
+def test_bad_input(store: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        main(["--runs", str(store), "--out", str(tmp_path / "o"), *words])
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "o").exists()
+
+
+def test_bad_input_is_one_line_and_exit_code_2(command: Command, store: Path) -> None:
+    done = command("experiments.report", "table", "--runs", str(store), "--protocol", "mnii")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "error: --protocol mnii: no such runs; there are: mini\n"
+
+
+def test_help_is_worth_reading(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("claims", "figures", "table", "--runs", "--out", "--protocol", "best"):
+        assert word in said
+
+
+def test_the_report_imports_no_training() -> None:
+    code = (
+        "import sys, experiments.report, experiments.analysis.figures\n"
+        "print([m for m in sys.modules if m.startswith('experiments.training')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_names_from_the_store_show_as_text(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        run(tmp_path / "runs", "<img src=x>|a", 0.1, seed, 50.0, origin="<b>data</b>")
+    write_report(tmp_path / "runs", tmp_path / "out")
+    text = (tmp_path / "out" / "REPORT.md").read_text()
+    assert "<img" not in text
+    assert "<b>data" not in text
+    assert "&lt;img src=x&gt;\\|a" in text
+
+
+@pytest.mark.parametrize("protocol", ["paper", "recipe"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adam_warmup", "radam", "radam_4step"])
+def test_the_suites_own_protocols_have_the_settings_that_decide(
+    tmp_path: Path, protocol: str, optimizer: str
+) -> None:
+    """A run as the suite configures it is not left out by results/paper.yaml."""
+    words = [f"optimizer={optimizer}", f"protocol={protocol}", "task.dataset=real"]
+    config = resolve(compose(words)).model_dump(mode="json")
+    run(tmp_path, optimizer, 0.1, 1, 91.0, protocol=protocol, config=config)
+    results = read_results(tmp_path)
+    assert not paper().unlike(results, "cifar10", protocol).any()
+    config["protocol"]["epochs"] += 1
+    run(tmp_path, optimizer, 0.1, 1, 91.0, protocol=protocol, config=config)
+    assert paper().unlike(read_results(tmp_path), "cifar10", protocol).sum() == 1
+
+
+@pytest.mark.parametrize(
+    "claim", [name for name in FROM_RUNS if paper().claims[name].task == "cifar10"]
+)
+def test_the_command_that_would_decide_gives_the_runs_that_the_rule_asks_for(
+    tmp_path: Path, claim: str
+) -> None:
+    entry = paper().claims[claim]
+    words = entry.decided_by.split()
+    assert words[:4] == ["python", "-m", "experiments.sweep", "run"]
+    own = ["task.dataset=standin", f"runner.runs_dir={tmp_path}"]
+    plan = make_plan([*words[4:], *own])
+    assert {config.protocol.name for config in plan.configs} == {"paper"}
+    assert {config.seed for config in plan.configs} == set(range(1, entry.seeds + 1))
+    if entry.optimizers:
+        assert {config.optimizer.name for config in plan.configs} == set(entry.optimizers)
