@@ -97,7 +97,7 @@ def _split(
     updates = {id(state["step"]): int(state["step"]) for state in states}
     members: dict[Any, tuple[list[State], Batch]] = {}
     for p, g, state in zip(params, grads, states, strict=True):
-        _refuse_sparse(g)
+        refuse_sparse(g)
         follow(p, state, group)
         names = STATE_NAMES[group["amsgrad"]]
         tensors = [as_real(x) for x in (p, g, *(state[name] for name in names))]
@@ -152,8 +152,9 @@ def _count(states: list[State]) -> int:
     return t
 
 
-def _refuse_sparse(g: Tensor) -> None:
-    if g.layout is not torch.strided:
+def refuse_sparse(g: Tensor | None) -> None:
+    """Raise RuntimeError for a gradient that is not an ordinary, strided tensor."""
+    if g is not None and g.layout is not torch.strided:
         raise RuntimeError(
             f"a gradient is sparse ({g.layout}), and moments of sparse gradients are not defined "
             "here; build the layer with sparse=False, or give it to torch.optim.SparseAdam"

@@ -13,7 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radam.batches import HALF, STATE_NAMES, Group, State, as_real, begin, follow, is_dense
+from radam.batches import (
+    HALF,
+    STATE_NAMES,
+    Group,
+    State,
+    as_real,
+    begin,
+    follow,
+    is_dense,
+    refuse_sparse,
+)
 from radam.generic import NO_EPS
 
 
@@ -21,8 +31,9 @@ def update_group(
     group: Group, states: dict[Tensor, State], weights: Callable[[Group, Tensor], Any]
 ) -> None:
     """Make one update of the parameters of ``group`` that have a gradient."""
-    params = [p for p in group["params"] if p.grad is not None]
+    params: list[Tensor] = [p for p in group["params"] if p.grad is not None]
     for p in params:
+        refuse_sparse(p.grad)
         follow(p, states[p] or begin(p, group, states), group)
     for device in dict.fromkeys(p.device for p in params):
         here = [p for p in params if p.device == device]
