@@ -390,24 +390,45 @@ def test_histograms_of_mini_or_of_two_seeds_decide_nothing(tmp_path: Path) -> No
     assert [row.verdict for row in rows(tmp_path, "C03")] == [OPEN]
 
 
-def simulation(early: float, rectified: float) -> dict:
+def simulation(early: float, rectified: float, error: float = 0.03) -> dict:
+    means = [0.0, 0.001, 0.01, 0.1, 1.0, 10.0]
+    adaptive, rectified_ = [1.0, early, 1e-2, 2.5e-4], [6e-5, rectified, 2.4e-4]
     return {
         "beta2": 0.999,
         "trajectories": 5000,
         "updates": [1, 5, 50, 6000],
-        "means": [0.0, 10.0],
-        "adaptive": [[1.0, early, 1e-2, 2.5e-4]] * 2,
-        "rectified": [[0.0, 6e-5, rectified, 2.4e-4]] * 2,
+        "means": means,
+        "adaptive_low": [[v * (1 - error) for v in adaptive]] * len(means),
+        "adaptive_high": [[v * (1 + error) for v in adaptive]] * len(means),
+        "rectified_low": [[None, *(v * (1 - error) for v in rectified_)]] * len(means),
+        "rectified_high": [[None, *(v * (1 + error) for v in rectified_)]] * len(means),
     }
 
 
 @pytest.mark.parametrize(
-    ("early", "rectified", "verdict"), [(0.2, 2e-4, YES), (1e-3, 2e-4, NO), (0.2, 2e-3, NO)]
+    ("early", "rectified", "error", "verdict"),
+    [
+        (0.2, 2e-4, 0.03, YES),
+        (1e-3, 2e-4, 0.03, NO),
+        (0.2, 2e-3, 0.03, NO),
+        (0.2, 2e-4, 0.8, OPEN),
+        (0.025, 2e-4, 0.03, OPEN),
+    ],
 )
-def test_simulation(tmp_path: Path, early: float, rectified: float, verdict: Verdict) -> None:
+def test_simulation(
+    tmp_path: Path, early: float, rectified: float, error: float, verdict: Verdict
+) -> None:
     assert [row.verdict for row in rows(tmp_path, "C17")] == [NOT_RUN]
-    record(tmp_path, "fig9_simulation", simulation(early, rectified))
+    record(tmp_path, "fig9_simulation", simulation(early, rectified, error))
     assert [row.verdict for row in rows(tmp_path, "C17")] == [verdict]
+
+
+def test_a_simulation_of_fewer_means_has_not_run(tmp_path: Path) -> None:
+    content = simulation(0.2, 2e-4)
+    content["means"] = [0.0, 0.5]
+    record(tmp_path, "fig9_simulation", content)
+    (row,) = rows(tmp_path, "C17")
+    assert (row.verdict, "for means [0.001, 0.01" in row.reason) == (NOT_RUN, True)
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
