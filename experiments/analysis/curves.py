@@ -25,36 +25,38 @@ class Curve:
     """Epoch and last value of each run that diverged; from there on the mean is of the others."""
 
 
-def read_curves(section: Section) -> pl.DataFrame:
-    """All records of the section's scored runs: COLUMNS, the metric, and the run's ``method``,
-    ``lr``, ``seed``, ``status``. Read once; a run without records is left out."""
+Records = dict[tuple[str, float], pl.DataFrame]
+"""The records of each cell's runs, by the method's label and α."""
+
+
+def read_curves(section: Section) -> Records:
+    """All records of the section's scored runs: COLUMNS, the metric, and the run's ``seed`` and
+    ``status``. Read once for all figures; runs without records are left out."""
     runs = section.runs.filter(pl.col("status").is_in(["completed", "diverged"]))
     schema = dict.fromkeys((*COLUMNS, section.metric), pl.Float64)
     schema |= {"kind": pl.String, "split": pl.String}
-    parts = []
+    parts: dict[tuple[str, float], list[pl.DataFrame]] = {}
     for row in runs.select("method", "lr", "seed", "status", "folder").iter_rows(named=True):
-        records = read_metrics(Path(row.pop("folder")))
+        records = read_metrics(Path(row["folder"]))
         if records.is_empty():
             continue
         known = [pl.col(n).cast(t) for n, t in schema.items() if n in records.columns]
         absent = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in records.columns]
-        owner = [pl.lit(value).alias(name) for name, value in row.items()]
-        parts.append(records.select(known + absent).select([*schema, *owner]))
-    return pl.concat(parts) if parts else pl.DataFrame()
+        owner = [pl.lit(row[name]).alias(name) for name in ("seed", "status")]
+        part = records.select(known + absent).select([*schema, *owner])
+        parts.setdefault((row["method"], row["lr"]), []).append(part)
+    return {key: pl.concat(frames) for key, frames in parts.items()}
 
 
-def curve(records: pl.DataFrame, cell: Cell, kind: str, column: str) -> Curve | None:
+def curve(records: Records, cell: Cell, kind: str, column: str) -> Curve | None:
     """A cell's curve of one column ("loss", or the metric) by epoch; None without records.
 
     ``kind``: "train" (means since the record before) or "eval" (the test set).
     """
-    if records.is_empty():
+    found = records.get((cell.method.label, cell.lr))
+    if found is None:
         return None
-    chosen = records.filter(
-        (pl.col("method") == cell.method.label) & (pl.col("lr") == cell.lr),
-        pl.col("kind") == kind,
-        pl.col(column).is_finite(),
-    )
+    chosen = found.filter(pl.col("kind") == kind, pl.col(column).is_finite())
     if kind == "eval":
         chosen = chosen.filter(pl.col("split") == "test")
     if chosen.is_empty():

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 # First of the two: it chooses matplotlib's backend.
 from experiments.analysis.drawing import (  # isort: skip
@@ -33,7 +32,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
-from experiments.analysis.curves import best_cells, curve, read_curves
+from experiments.analysis.curves import Records, best_cells, curve, read_curves
 from experiments.analysis.palette import Style, style
 from experiments.analysis.statistics import performance_profile
 from experiments.analysis.wording import metric_title, rate
@@ -55,7 +54,7 @@ def draw_section(section: Section, kind: str, folder: Path) -> list[Path]:
             figures.append(("robustness", robustness_figure(section, grid, kind, methods)))
             figures.append(("profiles", profile_figure(section, grid, kind, methods)))
         records = read_curves(section)
-        if not records.is_empty():
+        if records:
             figures.append(("curves", curves_figure(section, best_cells(grid), records)))
             for what, chosen in _rate_panels(methods) if several else ():
                 figures.append((what, rates_figure(section, grid, chosen, records)))
@@ -100,7 +99,7 @@ def robustness_figure(section: Section, grid: Grid, kind: str, methods: Sequence
     return figure
 
 
-def curves_figure(section: Section, cells: Sequence[Cell], records: pl.DataFrame) -> Figure:
+def curves_figure(section: Section, cells: Sequence[Cell], records: Records) -> Figure:
     """Fig. 5: training loss and the test metric by epoch, each optimizer at its best α."""
     columns = 3
     size = (PAGE, height(section, PAGE, 2.3, len(cells), columns))
@@ -121,7 +120,7 @@ def curves_figure(section: Section, cells: Sequence[Cell], records: pl.DataFrame
 
 
 def rates_figure(
-    section: Section, grid: Grid, methods: Sequence[Method], records: pl.DataFrame
+    section: Section, grid: Grid, methods: Sequence[Method], records: Records
 ) -> Figure:
     """Figs. 6 and 7: a column a method, a line an α; the test metric above, training loss below."""
     width = max(COLUMN, min(PAGE, 0.6 + 1.4 * len(methods)))
@@ -173,7 +172,7 @@ def profile_figure(section: Section, grid: Grid, kind: str, methods: Sequence[Me
 
 def _draw_curve(
     axes: Axes,
-    records: pl.DataFrame,
+    records: Records,
     cell: Cell,
     what: tuple[str, str],
     drawn: Style,
