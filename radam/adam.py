@@ -134,7 +134,8 @@ class AdamFamily(Optimizer):
             if group["capturable"]:
                 update_group(group, self.state, self._weights)
                 continue
-            if group["params"][0].is_cuda and torch.cuda.is_current_stream_capturing():
+            on_cuda = any(p.is_cuda for p in group["params"][:1])
+            if on_cuda and torch.cuda.is_current_stream_capturing():
                 raise RuntimeError(
                     "a CUDA graph is capturing this step and would repeat its update number for "
                     f"ever; build {type(self).__name__} with capturable=True"
