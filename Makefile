@@ -19,7 +19,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(SEEDS),seed=$(SEEDS)) $(if $(DEVICE),runner.device=$(DEVICE)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
-.PHONY: help setup test test-fast lint format reproduce-cifar report figures bench clean
+.PHONY: help setup test test-fast lint format reproduce-cifar dashboard dashboard-live report figures bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ $(VENV)/ready: pyproject.toml
 
 reproduce-cifar: setup ## the paper's CIFAR-10 study as far as this machine can
 	$(RUN) -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
+
+dashboard: setup ## one HTML file to look around in: reports/dashboard.html
+	$(RUN) -m experiments.report dashboard
+
+dashboard-live: setup ## the same page on localhost, following a running sweep (PORT=8765)
+	$(RUN) -m experiments.report dashboard --live $(if $(PORT),--port $(PORT))
 
 report: setup ## tables, figures and REPORT.md again from the store, without training
 	$(RUN) -m experiments.report

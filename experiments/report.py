@@ -4,6 +4,8 @@
 ``python -m experiments.report table``    optimizer × α and robustness numbers, in the terminal
 ``python -m experiments.report claims``   the scorecard of the paper's claims
 ``python -m experiments.report figures``  the figures, PNG and PDF
+``python -m experiments.report dashboard``  the page; with --live served here, following a sweep
+``python -m experiments.report wandb``    the store in Weights & Biases, with its views
 """
 
 import argparse
@@ -50,8 +52,9 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "table", "claims", "figures"),
-        help="all: tables, claims, figures and REPORT.md (the default); or one of them",
+        choices=("all", "table", "claims", "figures", "dashboard", "wandb"),
+        help="all: tables, claims, figures and REPORT.md (the default); or one of them; dashboard: "
+        "one HTML file to look around in; wandb: mirror the runs to Weights & Biases",
     )
     made.add_argument("--runs", type=Path, default=Path("runs"), help="the store (default: runs)")
     made.add_argument(
@@ -68,13 +71,31 @@ def parser() -> argparse.ArgumentParser:
         "(final, the default), the best over evaluations (best, the authors' way), or at the best "
         "validation figure; REPORT.md has a table of each",
     )
+    made.add_argument(
+        "--live", action="store_true", help="dashboard: serve it, following the store"
+    )
+    made.add_argument("--port", type=int, default=8765, help="dashboard --live: where (8765)")
+    made.add_argument(
+        "--run", action="append", help="wandb: only this run; may be given repeatedly"
+    )
+    made.add_argument("--again", action="store_true", help="wandb: also what is mirrored already")
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the store, write what was asked for, and say where it lies."""
     asked = parser().parse_args(arguments)
+    if asked.what == "dashboard":
+        from experiments.analysis.dashboard import show  # plotly: only where it is needed
+
+        show(asked.runs, asked.out, asked.port if asked.live else None, lambda: select(asked))
+        return
     results = select(asked)
+    if asked.what == "wandb":
+        from experiments.analysis.wandb_report import mirror_store
+
+        mirror_store(results, asked.runs, asked.run, asked.again)
+        return
     found = sections(results)
     if asked.what in ("all", "table") and found:
         console.print(summary_table(results, asked.score))

@@ -24,10 +24,14 @@ def configuration(
 ) -> dict[str, Any]:
     """A resolved CIFAR-10 configuration; ``changes`` as ``protocol__name="mini"``."""
     kind = "linear" if optimizer == "adam_warmup" else "none"
+    options = {"momentum": 0.9} if optimizer == "sgd" else {"betas": [0.9, 0.999]}
     config: dict[str, Any] = {
-        "task": {"name": "cifar10", "dataset": "real", "depth": 20, "widths": [16, 32, 64]},
+        "task": {
+            **{"name": "cifar10", "dataset": "real", "depth": 20, "widths": [16, 32, 64]},
+            **{"train_examples": None, "test_examples": None, "validation_examples": 0},
+        },
         "protocol": {"name": "recipe", "epochs": 164, "batch_size": 128, "eval_every": 1},
-        "optimizer": {"name": optimizer, "lr": lr, "weight_decay": 1e-4},
+        "optimizer": {"name": optimizer, "lr": lr, "weight_decay": 1e-4, **options},
         "schedule": {"name": "multi_step", "milestones": [81, 122], "gamma": 0.1},
         "training": {"precision": "fp32", "grad_clip": None, "accumulate": 1},
         "seed": seed,
@@ -57,7 +61,7 @@ def write(
 ) -> Path:
     """Write one run and return its folder. ``fields`` replace those of the result."""
     optimizer, lr, seed = (config["optimizer"]["name"], config["optimizer"]["lr"], config["seed"])
-    rng = random.Random(f"{optimizer} {lr} {seed} {config['schedule']['warmup']['updates']}")
+    rng = random.Random(json.dumps(config))
     run_id = f"{rng.getrandbits(48):012x}"
     folder = Path(root) / config["task"]["name"] / run_id
     folder.mkdir(parents=True, exist_ok=True)

@@ -82,14 +82,15 @@ def _row(result: RunResult, folder: Path) -> dict[str, Any]:
     row["folder"] = str(folder)
     row["hardware"] = describe_hardware(result.hardware)
     row["versions"] = ", ".join(f"{k} {v}" for k, v in sorted(result.versions.items()))
-    row.update(_flat(result.config, "config"))
+    row.update(flatten(result.config, "config"))
     return row
 
 
-def _flat(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flatten(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """The leaves of a configuration by their dotted names; lists as text."""
     for key, value in tree.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}.{key}")
+            yield from flatten(value, f"{prefix}.{key}")
         else:
             yield f"{prefix}.{key}", str(value) if isinstance(value, list) else value
 

@@ -1,0 +1,62 @@
+"""Runs that have begun and have no result yet, as rows of the store's table."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from experiments.tracking.result import RESULT
+from experiments.tracking.run_folder import CONFIG, RunFolder
+from experiments.tracking.store import flatten
+
+RUNNING, STOPPED = "running", "stopped"
+"""Begun and under way; begun and ended without a word. Neither has a score."""
+
+
+def with_started(results: pl.DataFrame, root: Path) -> pl.DataFrame:
+    """``results`` (of the store ``root``) and a row for each run that has begun without a result.
+
+    Only runs of a task with results, or whose task is known here, can be shown: the metric's name
+    stands in the task.
+    """
+    rows = [row for folder in _without_result(root) if (row := _row(folder)) is not None]
+    if not rows:
+        return results
+    started = pl.DataFrame(rows, infer_schema_length=None)
+    return pl.concat([results, started], how="diagonal_relaxed")
+
+
+def _without_result(root: Path) -> list[Path]:
+    configs = Path(root).glob(f"*/*/{CONFIG}")
+    return sorted(path.parent for path in configs if not (path.parent / RESULT).exists())
+
+
+def _row(folder: Path) -> dict[str, Any] | None:
+    from experiments.config import task_class
+
+    try:
+        config = yaml.safe_load((folder / CONFIG).read_text())
+        metric = task_class(config["task"]["name"]).metric
+        warmup = config["schedule"]["warmup"]
+        return {
+            "run_id": folder.name,
+            "task": config["task"]["name"],
+            "protocol": config["protocol"]["name"],
+            "dataset": config["task"]["dataset"],
+            "optimizer": config["optimizer"]["name"],
+            "lr": float(config["optimizer"]["lr"]),
+            "seed": config["seed"],
+            "experiment": config.get("experiment"),
+            "status": RUNNING if RunFolder(folder).busy else STOPPED,
+            "at_chance": False,
+            "metric": metric.name,
+            "direction": metric.direction,
+            "chance": metric.chance,
+            "warmup": warmup["kind"],
+            "warmup_updates": warmup["updates"],
+            "folder": str(folder),
+            **dict(flatten(config, "config")),
+        }
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return None  # a folder that is just being written, or is not one of ours
