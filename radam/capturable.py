@@ -46,7 +46,7 @@ def update_group(
             names = STATE_NAMES[group["amsgrad"]]
             tensors = [as_real(x) for x in (p, p.grad, *(states[p][name] for name in names))]
             row = rows[torch.float32 if tensors[2].dtype in HALF else tensors[2].dtype][number]
-            _implementation(tensors)(row, group["maximize"], *tensors)
+            _implementation(tensors)(row, group["maximize"], tensors)
 
 
 def _own_steps(states: list[State], device: torch.device) -> list[Tensor]:
@@ -91,20 +91,13 @@ def numbers(group: Group, weights: Any, t: Tensor) -> Tensor:
 
 def _implementation(tensors: list[Tensor]) -> Callable[..., None]:
     p, g, m = tensors[:3]
-    in_line = is_dense(p) and g.stride() == p.stride() == m.stride()
+    in_line = p.numel() > 0 and is_dense(p) and g.stride() == p.stride() == m.stride()
     return fused if p.is_cuda and in_line and triton_kernel() is not None else unfused
 
 
-def unfused(
-    row: Tensor,
-    maximize: bool,
-    p: Tensor,
-    g: Tensor,
-    m: Tensor,
-    v: Tensor,
-    v_max: Tensor | None = None,
-) -> None:
+def unfused(row: Tensor, maximize: bool, tensors: list[Tensor]) -> None:
     """Update one parameter by torch operations; temporaries of its size."""
+    p, g, m, v, *maximum = tensors
     coupled, learn1, keep2, learn2, decay, rate, momentum, scale, eps = row.unbind()
     theta, first, second = p.to(row.dtype), m.to(row.dtype), v.to(row.dtype)
     grad = (-g if maximize else g).to(row.dtype) + coupled * theta
@@ -112,25 +105,18 @@ def unfused(
     second = keep2 * second + learn2 * grad * grad
     m.copy_(first)
     v.copy_(second)
-    if v_max is not None:
-        second = torch.maximum(v_max.to(row.dtype), second)
-        v_max.copy_(second)
+    if maximum:
+        second = torch.maximum(maximum[0].to(row.dtype), second)
+        maximum[0].copy_(second)
     adaptive_step = rate * first / (second.sqrt() / scale + eps)
     step = torch.where(rate != 0, adaptive_step, torch.zeros_like(theta))
     step = torch.where(momentum != 0, momentum * first, step)
     p.copy_(theta * decay - step)
 
 
-def fused(
-    row: Tensor,
-    maximize: bool,
-    p: Tensor,
-    g: Tensor,
-    m: Tensor,
-    v: Tensor,
-    v_max: Tensor | None = None,
-) -> None:
+def fused(row: Tensor, maximize: bool, tensors: list[Tensor]) -> None:
     """Update one parameter by one Triton kernel: 28 bytes of traffic a float32 element."""
+    p, g, m, v, *maximum = tensors
     block = 1024
     with torch.cuda.device(p.get_device()):  # -1, the CPU in the interpreter, changes nothing.
         triton_kernel()[(-(-p.numel() // block),)](
@@ -138,11 +124,11 @@ def fused(
             g,
             m,
             v,
-            v if v_max is None else v_max,
+            maximum[0] if maximum else v,
             row,
             p.numel(),
             MAXIMIZE=maximize,
-            AMSGRAD=v_max is not None,
+            AMSGRAD=bool(maximum),
             BLOCK=block,
         )
 
