@@ -19,7 +19,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(SEEDS),seed=$(SEEDS)) $(if $(DEVICE),runner.device=$(DEVICE)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
-.PHONY: help setup test test-fast lint format reproduce-cifar dashboard dashboard-live report figures bench clean
+.PHONY: help setup test test-fast lint format reproduce-cifar reproduce-lm1b dashboard dashboard-live report figures bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ $(VENV)/ready: pyproject.toml
 
 reproduce-cifar: setup ## the paper's CIFAR-10 study as far as this machine can
 	$(RUN) -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
+
+reproduce-lm1b: setup ## the One Billion Word study as far as this machine can (TEXT=europarlmin: another stand-in)
+	$(if $(filter standin,$(DATASET))$(TEXT),,$(RUN) -m scripts.prepare_lm1b --if-present)
+	$(RUN) -m experiments.sweep run experiment=reproduce_lm1b $(WORDS) $(if $(TEXT),task.standin_text=$(TEXT))
 
 dashboard: setup ## one HTML file to look around in: reports/dashboard.html
 	$(RUN) -m experiments.report dashboard
@@ -71,6 +75,7 @@ format: setup ## mend the style
 bench: setup ## speed, side by side with what one would use instead
 	$(RUN) -m benchmarks.optimizers
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.language_model
 
 clean: ## remove caches; keeps data, runs and .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

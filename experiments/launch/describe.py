@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.console import say
+from experiments.errors import UserError
 from experiments.launch.estimate import measure_side_by_side
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
@@ -51,7 +52,11 @@ def estimate(plan: Plan, slots: Sequence[str]) -> None:
     if left[0].protocol.name == "paper":
         return
     paper = plan.at_protocol("paper")
-    cost = measure_side_by_side([on_slot(paper[0], slot, jobs) for slot in slots])
+    try:
+        cost = measure_side_by_side([on_slot(paper[0], slot, jobs) for slot in slots])
+    except UserError as error:  # a model that does not fit here, say
+        say(f"  paper       that protocol cannot run here: {error}")
+        return
     cost = cost.at_full_size(paper[0])
     total = cost.seconds * len(paper) / jobs
     say(

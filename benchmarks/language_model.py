@@ -1,0 +1,256 @@
+"""Tokens a second of the language model, beside a plain loop, and of the text's preparation.
+
+``python -m benchmarks.language_model [--device cpu] [--rounds 5] [--part mini|paper|text]``
+
+mini: this project's loop against what one would write from PyTorch's examples: ``nn.LSTM``, every
+window copied from the host, ``torch.optim``, evaluation through ``log_prob``, which builds the
+whole [tokens, vocabulary] matrix. Both train and evaluate in the mini protocol's proportion, in
+turns. paper: this loop at the paper's size, and the days that its 14 epochs would take (on a CPU
+it takes 6 GB and some minutes, and must be asked for). text: the preparation of random text.
+
+Words are drawn by Zipf's law, p ~ 1 / (rank + 2.7): speed depends on how many fall into which
+cluster of the adaptive softmax, not on what they are.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.table import Table
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.machine import describe_machine
+from experiments.compose import compose
+from experiments.config import RunConfig, resolve
+from experiments.console import console
+from experiments.data.lm1b import folder_of
+from experiments.data.lm1b_corpus import COUNTS, MANIFEST, Manifest, Shard
+from experiments.data.lm1b_encode import RawShard
+from experiments.data.lm1b_prepare import prepare
+from experiments.data.lm1b_published import TRAIN_TOKENS, WORDS
+from experiments.training.run import build_step
+
+UPDATES = 50
+"""A turn: so many updates, then the held-out tokens that the mini protocol has for them."""
+
+
+def zipf(words: int) -> np.ndarray:
+    """The probability of each word; float64 [words]."""
+    weights = 1 / (np.arange(words) + 2.7)
+    return weights / weights.sum()
+
+
+def draw(words: int, tokens: int, seed: int) -> np.ndarray:
+    """Random tokens; int32."""
+    cumulative = np.cumsum(zipf(words))
+    drawn = np.random.default_rng(seed).random(tokens) * cumulative[-1]
+    return np.searchsorted(cumulative, drawn).astype(np.int32)
+
+
+def write_corpus(data_dir: Path, words: int, train: int, test: int) -> None:
+    """A prepared text of random tokens where One Billion Word's would be."""
+    folder = folder_of(data_dir, "one_billion_word", 4)
+    folder.mkdir(parents=True)
+    shards = {}
+    for seed, (split, tokens) in enumerate({"train": train, "test": test}.items()):
+        drawn = draw(words, tokens, seed)
+        np.save(folder / f"{split}.npy", drawn)
+        checksum = zlib.crc32(drawn)
+        shards[split] = [Shard(file=f"{split}.npy", tokens=tokens, unknown=0, crc32=checksum)]
+    np.save(folder / COUNTS, (zipf(words) * TRAIN_TOKENS).astype(np.int64) + 1)
+    manifest = Manifest(
+        format=1, text="random", dataset="real", origin="random words", least_count=4,
+        words=words, end_of_line=2, unknown=3, splits=shards,
+    )  # fmt: skip
+    (folder / MANIFEST).write_text(manifest.model_dump_json())
+
+
+class PlainModel(nn.Module):
+    """The same network from PyTorch's own parts."""
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        task = config.task
+        self.embedding, self.drop = nn.Embedding(task.vocabulary, task.embedding), nn.Dropout(0.1)
+        self.lstm = nn.LSTM(task.embedding, task.hidden, task.layers, dropout=0.1)
+        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
+            task.hidden, task.vocabulary, list(task.cutoffs), head_bias=True
+        )
+
+    def forward(self, inputs: torch.Tensor, state: tuple) -> tuple[torch.Tensor, tuple]:
+        """Features [T · B, hidden] and the state."""
+        features, state = self.lstm(self.drop(self.embedding(inputs)), state)
+        return self.drop(features).flatten(0, 1), state
+
+
+def plain_turns(config: RunConfig, held_out: int) -> Iterator[None]:
+    """The plain loop: a turn at a time."""
+    task, batch = config.task, config.protocol.batch_size
+    model = PlainModel(config)
+    optimizer = torch.optim.RAdam(model.parameters(), lr=0.003)
+    train = draw(task.vocabulary, 1_500_000, 0).astype(np.int64)
+    train = train[: len(train) // batch * batch].reshape(batch, -1)
+    test = draw(task.vocabulary, held_out + batch, 1).astype(np.int64)
+    test = test[: len(test) // batch * batch].reshape(batch, -1)
+    zeros = torch.zeros(task.layers, batch, task.hidden)
+    while True:
+        model.train()
+        state = (zeros, zeros)
+        for start in range(0, UPDATES * task.sequence, task.sequence):
+            window = torch.tensor(train[:, start : start + task.sequence + 1].T)
+            features, state = model(window[:-1], state)
+            state = tuple(part.detach() for part in state)
+            loss = model.softmax(features, window[1:].flatten()).loss
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            loss.item()
+        model.eval()
+        state, total = (zeros, zeros), 0.0
+        with torch.no_grad():
+            for start in range(0, test.shape[1] - 1, task.sequence):
+                window = torch.tensor(test[:, start : start + task.sequence + 1].T)
+                features, state = model(window[:-1], state)
+                log_p = model.softmax.log_prob(features)
+                total += F.nll_loss(log_p, window[1:].flatten(), reduction="sum").item()
+        yield
+
+
+def our_turns(config: RunConfig, device: torch.device, evaluate: bool = True) -> Iterator[None]:
+    """This project's task and step: a turn at a time."""
+    task, step = build_step(config, device)
+    for epoch in range(1000):
+        batches = task.batches(epoch)
+        while group := list(islice(batches, UPDATES if evaluate else 1)):
+            step.model.train()
+            for batch in group:
+                loss, _ = step([batch], config.optimizer.lr)
+                if device.type == "cpu":
+                    loss.item()
+            if evaluate:
+                with torch.no_grad():
+                    float(task.evaluate(step.model, "test")["loss"])
+            yield
+
+
+def seconds(turns: Iterator[None], wait: Callable[[], None]) -> float:
+    """Of one turn."""
+    wait()
+    started = time.perf_counter()
+    next(turns)
+    wait()
+    return time.perf_counter() - started
+
+
+def compare_mini(rounds: int) -> None:
+    """Print the mini table (CPU)."""
+    words = ["task=lm1b", "protocol=mini", "task.dataset=real", "optimizer=radam"]
+    with tempfile.TemporaryDirectory() as place:
+        config = resolve(compose([*words, f"runner.data_dir={place}"]))
+        task, batch = config.task, config.protocol.batch_size
+        assert task.held_out_tokens is not None
+        assert task.epoch_updates is not None
+        held_out = task.held_out_tokens * UPDATES // task.epoch_updates
+        config = resolve(
+            compose([*words, f"runner.data_dir={place}", f"task.held_out_tokens={held_out}"])
+        )
+        write_corpus(Path(place), task.vocabulary, 1_500_000, held_out)
+        plain, ours = plain_turns(config, held_out), our_turns(config, torch.device("cpu"))
+        for turns in (plain, ours):
+            next(turns)
+        times = [(seconds(plain, _no_wait), seconds(ours, _no_wait)) for _ in range(rounds)]
+    slow, fast = (statistics.median(column) for column in zip(*times, strict=True))
+    trained = UPDATES * batch * task.sequence
+    table = Table(
+        "model", "plain loop", "this loop", "ratio",
+        title=f"training tokens/s, {held_out:,} held-out tokens evaluated for every {trained:,}; "
+        f"medians of {rounds} interleaved turns",
+        caption=describe_machine("cpu"),
+    )  # fmt: skip
+    ratio = statistics.median(a / b for a, b in times)
+    name = f"{task.layers}×LSTM-{task.hidden}, {task.vocabulary:,} words, batch {batch}"
+    table.add_row(name, f"{trained / slow:,.0f}", f"{trained / fast:,.0f}", f"{ratio:.2f}×")
+    console.print(table)
+
+
+def measure_paper(rounds: int, device: str) -> None:
+    """Print tokens a second at the paper's size, and what 14 epochs would take."""
+    words = ["task=lm1b", "protocol=paper", "task.dataset=real", "optimizer=radam"]
+    wait = torch.cuda.synchronize if device == "cuda" else _no_wait
+    with tempfile.TemporaryDirectory() as place:
+        config = resolve(compose([*words, f"runner.data_dir={place}"]))
+        write_corpus(Path(place), WORDS, 1_000_000, 10_000)
+        turns = our_turns(config, torch.device(device), evaluate=False)
+        next(turns), next(turns)
+        median = statistics.median(seconds(turns, wait) for _ in range(rounds))
+    tokens = config.protocol.batch_size * config.task.sequence
+    epochs = config.protocol.epochs or 0
+    days = epochs * TRAIN_TOKENS / (tokens / median) / 86_400
+    console.print(
+        f"paper's size ({WORDS:,} words): {tokens / median:,.0f} training tokens/s; {epochs} "
+        f"epochs of {TRAIN_TOKENS:,} tokens: {days:,.1f} days ({describe_machine(device)})"
+    )
+
+
+def measure_text(shards: int = 4, tokens: int = 4_000_000, words: int = 2_400_000) -> None:
+    """Print tokens a second of the preparation, with as many processes as cores."""
+    jobs = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as place:
+        raws = [RawShard("train", Path(place) / f"shard-{n}") for n in range(shards)]
+        spelled = np.array([_spell(n) for n in range(words)], dtype=object)
+        for n, raw in enumerate(raws):
+            drawn = spelled[draw(words, tokens, n)]
+            lines = (b" ".join(drawn[i : i + 25]) for i in range(0, tokens, 25))
+            raw.path.write_bytes(b"\n".join(lines) + b"\n")
+        started = time.perf_counter()
+        corpus = prepare(
+            Path(place) / "prepared", raws, text="random", dataset="standin", origin="", jobs=jobs
+        )
+        elapsed = time.perf_counter() - started
+    rate = corpus.size("train") / elapsed
+    console.print(
+        f"preparation: {rate / 1e6:.2f} million tokens/s with {jobs} processes ({shards} shards "
+        f"of {tokens:,} random words): {(TRAIN_TOKENS * 1.01) / rate / 60:.0f} min for One "
+        f"Billion Word ({describe_machine('cpu')})"
+    )
+
+
+def _spell(number: int) -> bytes:
+    """A word of its own for each number, the frequent ones short."""
+    length = 3 if number < 1_000 else 6 if number < 50_000 else 9
+    return bytes(97 + number // 26**place % 26 for place in range(length))
+
+
+def _no_wait() -> None:
+    """On a CPU nothing is under way."""
+
+
+def main() -> None:
+    """Print what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=device, help="for the part paper")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each loop")
+    parser.add_argument("--part", choices=["mini", "paper", "text"], help="default: all but "
+                        "paper, and that too on a GPU")  # fmt: skip
+    chosen = parser.parse_args()
+    if chosen.part in (None, "mini"):
+        compare_mini(chosen.rounds)
+    if chosen.part in (None, "text"):
+        measure_text()
+    if chosen.part == "paper" or (chosen.part is None and chosen.device == "cuda"):
+        measure_paper(chosen.rounds, chosen.device)
+
+
+if __name__ == "__main__":
+    main()
