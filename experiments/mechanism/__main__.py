@@ -1,7 +1,8 @@
-"""Entry point: the experiments of the paper that are computed instead of trained.
+"""Entry point: why it works. Computes what needs no training; draws runs' histograms.
 
-``python -m experiments.mechanism``                  all of them: records and figures
-``python -m experiments.mechanism fig9_simulation``  one
+``python -m experiments.mechanism``                      everything: records and figures
+``python -m experiments.mechanism fig9_simulation``      one of them
+``python -m experiments.mechanism gradient_histograms``  Figs. 2 and 3, from the store's runs
 
 It stands to ``experiments.report`` as ``experiments.train`` does: it makes records, the report
 reads them.
@@ -12,11 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from experiments.analysis.cells import sections
 from experiments.console import console, exit_on_user_error, say
 from experiments.errors import UserError
 from experiments.mechanism.figures import draw
 from experiments.mechanism.records import COMPUTATIONS, obtain, record_path
+from experiments.mechanism.ridges import draw_histograms
 from experiments.mechanism.tables import effective_lengths
+from experiments.tracking.store import read_results
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,14 +28,17 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
+HISTOGRAMS = "gradient_histograms"
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = _Parser(
         prog="python -m experiments.mechanism",
-        description="Computes what of the paper needs no training, and draws it. A record that "
-        "is there, with today's settings, is kept.",
+        description="Computes what of the paper needs no training, and draws it, with the "
+        "histograms of the store's runs. A record that is there, with today's settings, is kept.",
     )
-    names = ", ".join(COMPUTATIONS)
+    names = ", ".join((*COMPUTATIONS, HISTOGRAMS))
     made.add_argument("names", nargs="*", metavar="name", help=f"{names} (default: all)")
     made.add_argument("--runs", type=Path, default=Path("runs"), help="the store (default: runs)")
     made.add_argument(
@@ -44,13 +51,36 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compute what the store lacks, draw it, and say where it lies."""
     asked = parser().parse_args(arguments)
-    for name in asked.names or COMPUTATIONS:
-        record = obtain(asked.runs, name, asked.again)
-        say(f"{name}: {record_path(asked.runs, name)} (took {record['seconds']} s)")
-        if name == "rectifier_vs_warmup":
-            console.print(effective_lengths(record))
-        for path in draw(name, record, asked.out / "figures"):
+    for name in asked.names or (*COMPUTATIONS, HISTOGRAMS):
+        if name == HISTOGRAMS:
+            written = histograms(asked.runs, asked.out / "figures")
+        else:
+            written = computed(name, asked.runs, asked.out / "figures", asked.again)
+        for path in written:
             say(f"  {path}")
+
+
+def computed(name: str, runs_dir: Path, folder: Path, again: bool) -> list[Path]:
+    """The record ``name``, made if the store lacks it, and its figures."""
+    record = obtain(runs_dir, name, again)
+    say(f"{name}: {record_path(runs_dir, name)} (took {record['seconds']} s)")
+    if name == "rectifier_vs_warmup":
+        console.print(effective_lengths(record))
+    return draw(name, record, folder)
+
+
+def histograms(runs_dir: Path, folder: Path) -> list[Path]:
+    """The figures of the runs that took histograms."""
+    written = [
+        path
+        for section in sections(read_results(runs_dir))
+        for path in draw_histograms(section, folder)
+    ]
+    found = f"of the runs in {runs_dir}"
+    if not written:
+        found = f"no run in {runs_dir} took any; one does with runner.histograms.record=true"
+    say(f"{HISTOGRAMS}: {found}")
+    return written
 
 
 if __name__ == "__main__":
