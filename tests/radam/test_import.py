@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ def test_it_imports_torch_and_the_standard_library_and_nothing_else():
 def test_public_names():
     for name in radam.__all__:
         assert hasattr(radam, name)
-    assert radam.__version__
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert radam.__version__ == package["version"]
     assert (Path(radam.__file__).parent / "py.typed").exists()
     assert issubclass(radam.RAdam, torch.optim.Optimizer)
