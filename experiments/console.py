@@ -12,7 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from experiments.config import CONFIG_DIR, RunConfig, suggestion
-from experiments.errors import UserError
+from experiments.errors import ToldElsewhere, UserError
+from experiments.processes import is_main, place_from_environment
 
 console = Console(highlight=False, soft_wrap=True)
 """Standard output; colours and bars only on a terminal."""
@@ -21,8 +22,9 @@ BAD_INPUT = 2
 
 
 def say(line: str = "") -> None:
-    """Print a line as it is, brackets included."""
-    console.print(line, markup=False)
+    """Print a line as it is, brackets included; of several processes the first one does."""
+    if is_main():
+        console.print(line, markup=False)
 
 
 @contextmanager
@@ -34,9 +36,13 @@ def exit_on_user_error() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra's errors come here instead of printing them
     try:
         yield
+    except ToldElsewhere:
+        sys.exit(BAD_INPUT)
     except UserError as error:
         _leave(str(error))
     except (HydraException, OmegaConfBaseException) as error:
+        if place_from_environment().rank > 0:  # every process finds the same
+            sys.exit(BAD_INPUT)
         _leave(explain_hydra(error))
     except yaml.YAMLError as error:
         _leave(" ".join(str(error).split()))

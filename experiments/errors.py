@@ -7,3 +7,7 @@ class UserError(Exception):
     The message says in one line or one short paragraph what is wrong, where, and what to do.
     Entry points print it without a traceback and exit with code 2.
     """
+
+
+class ToldElsewhere(UserError):
+    """A mistake that another process of the same run reports already."""

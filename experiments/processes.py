@@ -4,6 +4,8 @@ A run in one process is the case of rank 0 of 1: nobody need ask whether there a
 processes find each other and what they tell each other is ``experiments/training/distributed.py``.
 """
 
+import os
+import re
 from dataclasses import dataclass
 
 from experiments.errors import UserError
@@ -62,3 +64,18 @@ def check_divisible(batch_size: int) -> None:
             f"{batch_size % _place.size}); start a number of processes that divides it, or write "
             f"{lower or _place.size} or {lower + _place.size}"
         )
+
+
+def place_from_environment() -> Place:
+    """What ``torchrun`` or SLURM's ``srun`` told this process by its environment."""
+    for names in (
+        ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
+        ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE"),
+    ):
+        values = [os.environ.get(name) for name in names]
+        if values[0] is not None and values[1] is not None:
+            rank, size, local_rank = (int(value or 0) for value in values[:3])
+            # srun says 2(x3) for three machines of two processes each, 4,2 for unequal ones.
+            local_size = re.match(r"\d+", values[3] or "1")
+            return Place(rank, size, local_rank, int(local_size[0]) if local_size else 1)
+    return Place()

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from experiments.config import RunConfig
 from experiments.console import console, say
+from experiments.processes import is_main
 from experiments.tracking.result import RunResult
 
 LOG_SECONDS = 30.0
@@ -123,7 +124,7 @@ def _metrics(event: dict[str, Any]) -> str:
 @contextmanager
 def display(runs: int) -> Iterator[Display]:
     """Bars where standard output is a terminal, lines elsewhere."""
-    if not console.is_terminal:
+    if not (console.is_terminal and is_main()):
         yield Lines(runs)
         return
     columns = (

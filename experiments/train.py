@@ -4,6 +4,7 @@
 """
 
 import sys
+from contextlib import nullcontext
 
 import hydra
 from omegaconf import DictConfig
@@ -11,8 +12,10 @@ from omegaconf import DictConfig
 from experiments.compose import settle_dataset
 from experiments.config import CONFIG_DIR, resolve
 from experiments.console import exit_on_user_error, say
+from experiments.processes import is_main
 from experiments.progress import display
 from experiments.tracking.wandb_mirror import mirrored
+from experiments.training.distributed import joined, together
 from experiments.training.length import describe_setting
 from experiments.training.run import run
 from experiments.training.signals import stop_on_signals
@@ -22,10 +25,11 @@ from experiments.training.signals import stop_on_signals
 def main(composed: DictConfig) -> float | None:
     """Carry out one run; returns its final metric, for Hydra's sweepers."""
     with exit_on_user_error(), stop_on_signals() as stop:
-        config, why = settle_dataset(resolve(composed))
+        config, why = together(lambda: settle_dataset(resolve(composed)))
         say(f"data: {why}")
         say(f"{config.task.name}, {config.protocol.name} protocol: {describe_setting(config)}")
-        with mirrored(config) as mirrors, display(1) as shown:
+        mirrors_of = mirrored(config) if is_main() else nullcontext([])
+        with mirrors_of as mirrors, display(1) as shown:
             result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
             shown.end(config, result)
         say(str(config.folder))
@@ -36,5 +40,5 @@ def main(composed: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    with exit_on_user_error():
+    with joined(), exit_on_user_error():
         main()

@@ -17,7 +17,7 @@ from experiments.data.cifar10 import load_cifar10, resolve_dataset
 from experiments.data.images import LabelledImages
 from experiments.errors import UserError
 from experiments.models.resnet_cifar import ResNetCifar
-from experiments.processes import share
+from experiments.processes import check_divisible, share
 from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
 
 AVAILABLE = {"real": (50_000, 10_000), "standin": (1_433, 364)}
@@ -97,6 +97,7 @@ class Cifar10(Task[ImageBatch]):
         seed: int,
     ) -> None:
         assert config.dataset != "auto"
+        check_divisible(protocol.batch_size)
         data = load_cifar10(data_dir, dataset=config.dataset)
         self.config, self.device, self.seed = config, device, seed
         self.batch_size, self.classes, self.origin = protocol.batch_size, data.classes, data.origin

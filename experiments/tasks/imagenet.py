@@ -34,7 +34,7 @@ from experiments.data.imagenet_loader import (
 )
 from experiments.data.imagenet_standin import TEST, TRAIN
 from experiments.errors import UserError
-from experiments.processes import place
+from experiments.processes import check_divisible, place
 from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
 
 Batches = Iterable[PixelBatch]
@@ -112,6 +112,7 @@ class ImageNet(Task[PixelBatch]):
         seed: int,
     ) -> None:
         assert config.dataset != "auto"
+        check_divisible(protocol.batch_size)
         part = Part(config.classes, config.train_per_class, config.test_per_class)
         data = load_imagenet(
             data_dir,

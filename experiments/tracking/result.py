@@ -60,6 +60,8 @@ class RunResult(BaseModel):
     versions: dict[str, str]
     origin: str
     """Which data were read."""
+    skipped: int = 0
+    """Damaged examples that were left out, by choice."""
     error: str | None
     config: dict[str, Any]
 

@@ -17,15 +17,19 @@ import torch
 
 from experiments.config import RunConfig
 from experiments.files import write_atomic
+from experiments.processes import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
 from experiments.tracking.run_folder import MetricsFile
 from experiments.training.averaging import averaged, forget_epochs, keep_epoch
 from experiments.training.checkpoint import (
+    choose_part,
     load_checkpoint,
+    own_part,
     random_state,
     restore_random_state,
     save_checkpoint,
 )
+from experiments.training.distributed import add_up_readings, any_of, gather, meet
 from experiments.training.histograms import Histograms
 from experiments.training.length import total_updates
 from experiments.training.signals import StopRequest
@@ -91,7 +95,9 @@ class Loop:
             config.runner.histograms, self.model, step.optimizer, self.total
         )
         self.progress = Progress()
-        self.metrics = MetricsFile(folder, self._restore())
+        self.random_before = random_state()
+        known_bytes = self._restore()
+        self.metrics = MetricsFile(folder, known_bytes) if is_main() else None
         self.last_checkpoint = time.monotonic()
 
     def run(self) -> Ending:
@@ -106,7 +112,8 @@ class Loop:
                 mark = time.perf_counter()
             return "completed"
         finally:
-            self.metrics.close()
+            if self.metrics is not None:
+                self.metrics.close()
 
     def _epoch(self, mark: float) -> Ending | None:
         """The rest of the current epoch; ``mark`` is when it began, on the performance counter."""
@@ -135,18 +142,21 @@ class Loop:
                 return "diverged"
             self._tell({"kind": "update", "update": progress.update, "loss": known})
             if progress.update % self.updates_per_epoch == 0 and self.averaged_epochs:
-                keep_epoch(self.folder, epoch + 1, self.averaged_epochs, self.model)
+                if is_main():
+                    keep_epoch(self.folder, epoch + 1, self.averaged_epochs, self.model)
+                meet()
             if end_of_epoch and ((epoch + 1) % self.config.protocol.eval_every == 0 or last):
                 healthy = self._evaluate(last)
                 mark = self._clock(mark, training=False)
                 if not healthy:
                     return "diverged"
             due = time.monotonic() - self.last_checkpoint >= self.config.runner.checkpoint_seconds
-            if last or due or self.stop:
+            stop, due = any_of(bool(self.stop), due)
+            if last or due or stop:
                 self._checkpoint()
-            if last:
+            if last and is_main():
                 forget_epochs(self.folder)
-            if self.stop and not last:
+            if stop and not last:
                 return "interrupted"
             if last:
                 break
@@ -184,14 +194,15 @@ class Loop:
         started = time.perf_counter()
         for split in self.task.due(last=last):
             with torch.no_grad(), self._model_for(split, last), self.step.autocast:
-                metrics = self.task.metrics(read_counts(self.task.evaluate(self.model, split)))
+                counts = add_up_readings(read_counts(self.task.evaluate(self.model, split)))
+            metrics = self.task.metrics(counts)
             if self.task.metric.name in metrics:
                 found[split] = metrics[self.task.metric.name]
             where = self._where()
             where["seconds"] = round(self.progress.seconds + time.perf_counter() - started, 3)
             self._write({"kind": "eval", **where, "split": split, **metrics})
         self.model.train()
-        if last:
+        if last and is_main():
             for name, text in self.task.files().items():
                 write_atomic(self.folder / name, text)
         if math.isfinite(found.get("test", math.nan)):
@@ -224,7 +235,8 @@ class Loop:
         }
 
     def _write(self, event: dict[str, Any]) -> None:
-        self.metrics.append(event)
+        if self.metrics is not None:
+            self.metrics.append(event)
         self._tell(event)
 
     def _tell(self, event: dict[str, Any]) -> None:
@@ -232,15 +244,17 @@ class Loop:
             observer(event)
 
     def _checkpoint(self) -> None:
-        state = {
-            "progress": asdict(self.progress),
-            "model": self.model.state_dict(),
-            "optimizer": self.step.optimizer.state_dict(),
-            "task": self.task.state_dict(),
-            "random": random_state(),
-            "metrics_bytes": self.metrics.position(),
-        }
-        save_checkpoint(self.folder, self.progress.update, state)
+        parts = gather(own_part(self.task.state_dict(), self.random_before))
+        if self.metrics is not None:
+            state = {
+                "progress": asdict(self.progress),
+                "model": self.model.state_dict(),
+                "optimizer": self.step.optimizer.state_dict(),
+                "parts": parts,
+                "metrics_bytes": self.metrics.position(),
+            }
+            save_checkpoint(self.folder, self.progress.update, state)
+        meet()
         self.last_checkpoint = time.monotonic()
 
     def _restore(self) -> int:
@@ -248,9 +262,12 @@ class Loop:
         state = load_checkpoint(self.folder, self.device)
         if state is None:
             return 0
+        part = choose_part(state["parts"], self.folder)
         self.progress = Progress(**state["progress"])
         self.model.load_state_dict(state["model"])
         self.step.optimizer.load_state_dict(state["optimizer"])
-        self.task.load_state_dict(state["task"])
-        restore_random_state(state["random"])
+        self.task.load_state_dict(part["task"])
+        restore_random_state(part["random"])
+        if not part["drew"]:
+            self.random_before = random_state()
         return int(state["metrics_bytes"])

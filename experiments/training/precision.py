@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from experiments.errors import UserError
+from experiments.processes import place
 
 
 def set_precision(precision: str, device: torch.device) -> AbstractContextManager[object]:
@@ -23,9 +24,17 @@ def set_precision(precision: str, device: torch.device) -> AbstractContextManage
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` means the first GPU where there is one. Raises :class:`UserError`."""
+    """``auto`` means a GPU where there is one: the first, or this process's own of several.
+
+    Raises :class:`UserError`.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and place().size > 1 and torch.cuda.is_available():
+        # A launcher may show each process its own GPU alone, or all of them.
+        own = torch.device("cuda", place().local_rank % torch.cuda.device_count())
+        torch.cuda.set_device(own)
+        return own
     try:
         device = torch.device(name)
     except RuntimeError:

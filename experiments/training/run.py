@@ -2,6 +2,7 @@
 
 import math
 import traceback
+from contextlib import ExitStack
 from typing import Any, Literal
 
 import torch
@@ -9,16 +10,20 @@ import torch
 import radam
 from experiments.config import SCHEMA_VERSION, RunConfig, task_class
 from experiments.errors import UserError
+from experiments.processes import is_main, place
 from experiments.tasks.task import Task
 from experiments.tracking import provenance
 from experiments.tracking.result import RESULT, RunResult, now
 from experiments.tracking.run_folder import RunFolder
-from experiments.training.checkpoint import seed_everything
+from experiments.training.batch_norm import synchronise_batch_norm
+from experiments.training.checkpoint import seed_apart, seed_everything
+from experiments.training.distributed import from_main, together
 from experiments.training.length import build_schedule, check_schedule, describe_setting
 from experiments.training.loop import Loop, Observer
 from experiments.training.precision import choose_device, set_precision
 from experiments.training.signals import StopRequest
 from experiments.training.step import Step
+from radam.schedules import Schedule
 
 AT_CHANCE = 1.2
 """A run ends at chance if its metric is not better than chance by this factor."""
@@ -26,13 +31,15 @@ AT_CHANCE = 1.2
 
 def build_task(config: RunConfig, device: torch.device) -> Task[Any]:
     """The task with its data loaded. Raises :class:`UserError` for missing or damaged data."""
-    return task_class(config.task.name)(
+    task = task_class(config.task.name)(
         config.task,
         config.protocol,
         data_dir=config.runner.data_dir,
         device=device,
         seed=config.seed,
     )
+    task.workers = config.runner.workers
+    return task
 
 
 def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step]:
@@ -40,14 +47,29 @@ def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step
     autocast = set_precision(config.training.precision, device)
     task = build_task(config, device)
     seed_everything(config.seed)
-    model = task.build_model().train()
+    model = synchronise_batch_norm(task.build_model().train())
     optimizer = radam.make_optimizer(
         config.optimizer.name,
         model.parameters(),
         lr=config.optimizer.lr,
         **config.optimizer.options,
     )
+    seed_apart(config.seed)
     return task, Step(task, model, optimizer, autocast, config.training.grad_clip)
+
+
+def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule]:
+    """All that a run needs, checked. Raises :class:`UserError`."""
+    device = choose_device(config.runner.device)
+    if config.runner.threads is not None:
+        torch.set_num_threads(config.runner.threads)
+    task, step = build_step(config, device)
+    updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
+    try:
+        check_schedule(config, updates_per_epoch)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return task, step, build_schedule(config, updates_per_epoch)
 
 
 def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunResult:
@@ -59,35 +81,33 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
     (:class:`~experiments.tracking.run_folder.Busy`).
     """
     folder = RunFolder(config.folder)
-    if (finished := folder.finished_result) is not None:
+    if (finished := from_main(folder.finished_result)) is not None:
         return finished
-    device = choose_device(config.runner.device)
-    if config.runner.threads is not None:
-        torch.set_num_threads(config.runner.threads)
-    task, step = build_step(config, device)
-    updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
-    try:
-        check_schedule(config, updates_per_epoch)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    schedule = build_schedule(config, updates_per_epoch)
-    with folder.locked():
-        if (finished := folder.finished_result) is not None:
+    task, step, schedule = together(lambda: prepare(config))
+    with ExitStack() as held:
+        together(lambda: held.enter_context(folder.locked()) if is_main() else None)
+        if (finished := from_main(folder.finished_result)) is not None:
             return finished
-        before = folder.result
+        before = from_main(folder.result)
         started = before.started if before is not None else now()
-        folder.write_config(config)
-        (folder.path / RESULT).unlink(missing_ok=True)
+        if is_main():
+            folder.write_config(config)
+            (folder.path / RESULT).unlink(missing_ok=True)
         loop: Loop | None = None
         try:
             loop = Loop(config, task, step, schedule, folder.path, stop, observers)
             ending = loop.run()
         except Exception as error:
-            _result(config, "failed", started, loop, _describe(error)).write(folder.path)
+            _write(_result(config, "failed", started, loop, _describe(error)), folder)
             raise
         result = _result(config, ending, started, loop, None)
-        result.write(folder.path)
+        _write(result, folder)
         return result
+
+
+def _write(result: RunResult, folder: RunFolder) -> None:
+    if is_main():
+        result.write(folder.path)
 
 
 def record_failure(config: RunConfig, error: Exception) -> None:
@@ -108,7 +128,8 @@ def _result(
     loop: Loop | None,
     error: str | None,
 ) -> RunResult:
-    metric = task_class(config.task.name).metric
+    # A task that has read its data may know its chance level better than its class does.
+    metric = loop.task.metric if loop else task_class(config.task.name).metric
     progress = loop.progress if loop else None
     final = progress.final if progress and status == "completed" else None
     seconds = progress.training_seconds if progress else 0.0
@@ -144,9 +165,10 @@ def _result(
         finished=now(),
         commit=commit,
         dirty=dirty,
-        hardware=provenance.hardware(device),
+        hardware={**provenance.hardware(device), "processes": place().size},
         versions=provenance.versions(),
         origin=loop.task.origin if loop else "",
+        skipped=loop.task.skipped if loop else 0,
         error=error,
         config=config.model_dump(mode="json"),
     )
