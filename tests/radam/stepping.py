@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from radam import generic
+from radam import generic, make_optimizer
 
 ADAM_FAMILY = ["adam", "adamw", "amsgrad", "adam_2k", "adam_eps", "radam", "radam_4step"]
 
@@ -31,3 +32,42 @@ def generic_steps(
     for g in grads:
         theta = method.step(theta, g, state, lr, weight_decay)
         yield theta
+
+
+TOLERANCES = {torch.float64: 1e-11, torch.float32: 2e-5}
+
+
+def gradient(
+    generator: torch.Generator, shape: tuple[int, ...], dtype: torch.dtype
+) -> torch.Tensor:
+    """Normal numbers, zeros, tiny and huge ones, in one tensor."""
+    tiny = 1e-15 if dtype == torch.float32 else 1e-20  # Squared, still a normal number.
+    normal = torch.randn(shape, generator=generator, dtype=torch.float64)
+    exponent = torch.randint(0, 8, shape, generator=generator)
+    scale = torch.tensor([1.0, 1.0, 1.0, 0.0, 1e-3, tiny, 1e6, 1e12], dtype=torch.float64)
+    return (normal * scale[exponent]).to(dtype)
+
+
+def assert_follows_algorithm_1(problem, **path):
+    generator = torch.Generator().manual_seed(problem["seed"])
+    dtype, lr = problem["dtype"], problem["lr"]
+    starts = [torch.randn(s, generator=generator, dtype=dtype) for s in problem["shapes"]]
+    params = [torch.nn.Parameter(start.clone()) for start in starts]
+    optimizer = make_optimizer(problem["name"], params, lr=lr, **problem["options"], **path)
+    grads = [
+        [gradient(generator, p.shape, dtype) for p in params] for _ in range(problem["updates"])
+    ]
+    expected = [
+        list(generic_steps(problem["name"], start, own, lr, **problem["options"]))
+        for start, own in zip(starts, zip(*grads, strict=True), strict=True)
+    ]
+    largest = [start.abs() for start in starts]
+    for t, given_now in enumerate(grads):
+        for p, g in zip(params, given_now, strict=True):
+            p.grad = g.clone()
+        optimizer.step()
+        for number, (p, steps) in enumerate(zip(params, expected, strict=True)):
+            # Rounding is relative to the largest value that an element has had.
+            largest[number] = torch.maximum(largest[number], steps[t].abs())
+            error = (p.detach() - steps[t]).abs()
+            assert (error <= TOLERANCES[dtype] * (largest[number] + lr)).all()

@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stepping import ADAM_FAMILY, generic_steps
+from stepping import ADAM_FAMILY, TOLERANCES, assert_follows_algorithm_1, gradient
 
-from radam import capturable, make_optimizer
+from radam import make_optimizer
 
 PATHS = {
     "chosen": {},
@@ -15,18 +15,6 @@ PATHS = {
     "plain": {"foreach": False},
     "capturable": {"capturable": True},
 }
-TOLERANCES = {torch.float64: 1e-11, torch.float32: 2e-5}
-
-
-def gradient(
-    generator: torch.Generator, shape: tuple[int, ...], dtype: torch.dtype
-) -> torch.Tensor:
-    """Normal numbers, zeros, tiny and huge ones, in one tensor."""
-    tiny = 1e-15 if dtype == torch.float32 else 1e-20  # Squared, still a normal number.
-    normal = torch.randn(shape, generator=generator, dtype=torch.float64)
-    exponent = torch.randint(0, 8, shape, generator=generator)
-    scale = torch.tensor([1.0, 1.0, 1.0, 0.0, 1e-3, tiny, 1e6, 1e12], dtype=torch.float64)
-    return (normal * scale[exponent]).to(dtype)
 
 
 @st.composite
@@ -59,31 +47,6 @@ def problems(draw):
         "updates": draw(st.integers(1, 12)),
         "seed": draw(st.integers(0, 2**31)),
     }
-
-
-def assert_follows_algorithm_1(problem, **path):
-    generator = torch.Generator().manual_seed(problem["seed"])
-    dtype, lr = problem["dtype"], problem["lr"]
-    starts = [torch.randn(s, generator=generator, dtype=dtype) for s in problem["shapes"]]
-    params = [torch.nn.Parameter(start.clone()) for start in starts]
-    optimizer = make_optimizer(problem["name"], params, lr=lr, **problem["options"], **path)
-    grads = [
-        [gradient(generator, p.shape, dtype) for p in params] for _ in range(problem["updates"])
-    ]
-    expected = [
-        list(generic_steps(problem["name"], start, own, lr, **problem["options"]))
-        for start, own in zip(starts, zip(*grads, strict=True), strict=True)
-    ]
-    largest = [start.abs() for start in starts]
-    for t, given_now in enumerate(grads):
-        for p, g in zip(params, given_now, strict=True):
-            p.grad = g.clone()
-        optimizer.step()
-        for number, (p, steps) in enumerate(zip(params, expected, strict=True)):
-            # Rounding is relative to the largest value that an element has had.
-            largest[number] = torch.maximum(largest[number], steps[t].abs())
-            error = (p.detach() - steps[t]).abs()
-            assert (error <= TOLERANCES[dtype] * (largest[number] + lr)).all()
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -146,34 +109,3 @@ def test_maximize_is_the_negative_gradient(name, path):
         climbing.step()
         descending.step()
     torch.testing.assert_close(up, down, rtol=1e-13, atol=1e-13)
-
-
-@pytest.mark.parametrize("name", ADAM_FAMILY)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("decoupled", [True, False])
-def test_the_triton_kernel_in_its_interpreter(name, dtype, decoupled, triton_interpreter):
-    """The kernel has not met a GPU here; its arithmetic has met Algorithm 1."""
-    options = {"weight_decay": 0.1, "decoupled_weight_decay": decoupled}
-    if name == "adam_2k":
-        options["freeze_updates"] = 3
-    problem = {
-        "name": name,
-        "options": options,
-        "shapes": [(3,), (40, 30)],
-        "dtype": dtype,
-        "lr": 0.01,
-        "updates": 8,
-        "seed": 1,
-    }
-    triton_interpreter(problem)
-
-
-@pytest.fixture
-def triton_interpreter(monkeypatch):
-    triton = pytest.importorskip("triton", reason="Triton is not installed")
-    monkeypatch.setattr(triton.knobs.runtime, "interpret", True)
-    monkeypatch.delitem(__import__("sys").modules, "radam.triton_kernel", raising=False)
-    capturable.triton_kernel.cache_clear()
-    monkeypatch.setattr(capturable, "_implementation", lambda tensors: capturable.fused)
-    yield lambda problem: assert_follows_algorithm_1(problem, capturable=True)
-    capturable.triton_kernel.cache_clear()
