@@ -1,4 +1,4 @@
-"""The Triton kernel without a GPU: its arithmetic interpreted, its code put through the compiler."""
+"""The Triton kernel without a GPU: its arithmetic interpreted, its code compiled."""
 
 import sys
 
