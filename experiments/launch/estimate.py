@@ -16,6 +16,8 @@ from experiments.training.run import build_step
 
 MEASURED_SECONDS = 3.0
 LEAST_UPDATES, MOST_UPDATES = 3, 50
+MOST_SECONDS = 15.0
+"""Not waited for longer, even if that is a single update of a model far too large to train here."""
 FORWARD_SHARE = 1 / 3
 """An evaluated example costs a forward pass, a trained one that and twice as much again."""
 
@@ -64,8 +66,9 @@ def measure(config: RunConfig) -> Cost:
         mark = time.perf_counter()
         step([batch] * config.training.accumulate, config.optimizer.lr)[0].item()
         times.append(time.perf_counter() - mark)
-        enough = len(times) >= LEAST_UPDATES and mark - started > MEASURED_SECONDS
-        if enough or len(times) >= MOST_UPDATES:
+        passed = time.perf_counter() - started
+        enough = len(times) >= LEAST_UPDATES and passed > MEASURED_SECONDS
+        if enough or len(times) >= MOST_UPDATES or passed > MOST_SECONDS:
             break
     warm = sorted(times[1:] or times)
     updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
