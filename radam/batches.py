@@ -59,16 +59,20 @@ def _is_plain_sailing(group: Group, batch: Batch, states: list[State], known: li
     """Whether one call of the fused kernel takes all as they are: the common case, told fast."""
     step, dtype = states[0]["step"], batch.params[0].dtype
     return (
-        group["fused"] is not False
-        and not group["foreach"]
+        _wants_fused(group)
         and dtype in FUSED_DTYPES
         and group["state_dtype"] in (None, dtype)
         and all(state["step"] is step for state in states)
         and ORDINARY.issuperset(map(type, batch.params))
         and set(map(_layout, batch.grads)) == {torch.strided}
         and _are_alike(batch.params + batch.grads, dtype, batch.params[0].device)
+        and _sizes(batch.params) == _sizes(batch.grads) == _sizes(batch.exp_avgs)
         and _are_known(batch, known)
     )
+
+
+def _wants_fused(group: Group) -> bool:
+    return bool(group["fused"]) or (group["fused"] is None and group["foreach"] is None)
 
 
 def _are_alike(tensors: list[Tensor], dtype: torch.dtype, device: torch.device) -> bool:
@@ -78,6 +82,10 @@ def _are_alike(tensors: list[Tensor], dtype: torch.dtype, device: torch.device) 
         and device.type in FUSED_DEVICES
         and all(map(Tensor.is_contiguous, tensors))
     )
+
+
+def _sizes(tensors: list[Tensor]) -> list[int]:
+    return list(map(Tensor.numel, tensors))
 
 
 def _are_known(batch: Batch, known: list[Tensor]) -> bool:
@@ -139,6 +147,11 @@ def follow(p: Tensor, state: State, group: Group) -> None:
     dtype = _state_dtype(p, group)
     for name in STATE_NAMES[group["amsgrad"]]:
         x = state[name]
+        if x.shape != p.shape:
+            raise RuntimeError(
+                f"{name} has shape {tuple(x.shape)}, but its parameter now has {tuple(p.shape)}; "
+                "give the optimizer the new parameter, or remove the old state"
+            )
         if x.dtype != dtype or x.device != p.device or x.stride() != p.stride():
             state[name] = torch.zeros_like(p, dtype=dtype).copy_(x)
 
@@ -181,7 +194,7 @@ def _implementation(group: Group, tensors: list[Tensor]) -> tuple[Apply, torch.d
     apply = plain
     if group["foreach"] or (group["foreach"] is None and ordinary):
         apply = foreach
-    if group["fused"] or (group["fused"] is None and group["foreach"] is None):
+    if _wants_fused(group):
         # The fused kernels read memory as it lies: no gaps, no overlaps.
         fits = ordinary and p.device.type in FUSED_DEVICES and m.dtype in FUSED_DTYPES
         if fits and is_dense(p):

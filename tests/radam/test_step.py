@@ -181,6 +181,47 @@ def test_fused_is_refused_where_there_is_no_kernel():
         RAdam([p], fused=True).step()
 
 
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        ({}, "aten::_fused_adamw_"),
+        ({"fused": True, "foreach": False}, "aten::_fused_adamw_"),
+        ({"foreach": True}, "aten::_foreach_addcdiv_"),
+        ({"fused": False}, "aten::_foreach_addcdiv_"),
+        ({"foreach": False}, "aten::addcdiv_"),
+        ({"capturable": True}, "aten::where"),
+    ],
+    ids=str,
+)
+def test_the_implementation_is_the_one_asked_for(path, operation):
+    params = parameters()
+    optimizer = RAdam(params, **path)
+    with profile(activities=[ProfilerActivity.CPU]) as record:
+        for _ in range(6):
+            for p in params:
+                p.grad = torch.ones_like(p)
+            optimizer.step()
+    told_apart = {"aten::_fused_adamw_", "aten::_foreach_addcdiv_", "aten::addcdiv_", "aten::where"}
+    # Foreach goes through the plain operation on a CPU.
+    seen = {event.key for event in record.key_averages()} & told_apart
+    assert operation in seen
+    assert seen <= {operation, "aten::addcdiv_"}
+
+
+def test_a_parameter_of_another_size_is_refused():
+    """torch's kernels would write beyond its state."""
+    p = torch.nn.Parameter(torch.ones(2))
+    optimizer = RAdam([p])
+    for size in (2, 2, 3):
+        p.data = torch.ones(size)
+        p.grad = torch.ones(size)
+        if size == 3:
+            with pytest.raises(RuntimeError, match=r"exp_avg has shape \(2,\), but its parameter"):
+                optimizer.step()
+        else:
+            optimizer.step()
+
+
 def test_an_update_that_cannot_be_captured_is_refused():
     (p,) = parameters(1)
     optimizer = RAdam4Step([p], first_updates="sgd_then_adam", capturable=True)
