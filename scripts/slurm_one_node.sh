@@ -77,8 +77,8 @@ CONF
       "RealMemory=4000 State=UNKNOWN"
   done >> "$SLURM_CONF"
   cat >> "$SLURM_CONF" <<CONF
-PartitionName=main Nodes=ALL Default=YES MaxTime=1:00:00 DefaultTime=10 PriorityTier=10 PreemptMode=OFF
-PartitionName=scavenge Nodes=ALL MaxTime=1:00:00 DefaultTime=10 PriorityTier=1 GraceTime=10
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=10 PriorityTier=10 PreemptMode=OFF
+PartitionName=scavenge Nodes=ALL MaxTime=1-00:00:00 DefaultTime=10 PriorityTier=1 GraceTime=10
 CONF
 }
 

@@ -20,7 +20,7 @@ from experiments.tracking.run_folder import RunFolder
 def one_at_a_time(store: Path) -> Iterator[None]:
     """Wait for other commands that submit to the same store, so that none queues a run twice."""
     (store / SWEEPS).mkdir(parents=True, exist_ok=True)
-    with (store / SWEEPS / "lock").open("a") as file:
+    with (store / SWEEPS / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIGTERM
@@ -18,9 +19,11 @@ from typing import Any
 from experiments.config import RunConfig, task_class
 from experiments.console import say
 from experiments.errors import UserError
+from experiments.processes import is_main
 from experiments.progress import Lines
 from experiments.tracking.run_folder import METRICS, Busy, RunFolder
 from experiments.tracking.wandb_mirror import mirrored
+from experiments.training.distributed import joined
 from experiments.training.length import total_updates
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
@@ -67,14 +70,16 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
         # The store may have been moved, or be mounted elsewhere, since this was written.
         runner = config.runner.model_copy(update={"runs_dir": folder.parent.parent})
         config = config.model_copy(update={"runner": runner})
+        observers = [observer(config, stop)] if is_main() else []
         try:
-            with mirrored(config) as mirrors:
-                result = run(config, stop, [observer(config, stop), *mirrors])
+            with mirrored(config) if is_main() else nullcontext([]) as mirrors:
+                result = run(config, stop, [*observers, *mirrors])
         except Busy as error:  # an attempt that was given up for dead, say: see what it leaves
             say(str(error))
             return AGAIN
         except UserError as error:
-            record_failure(config, error)
+            if is_main():
+                record_failure(config, error)
             say(f"error: {error}")
             return BAD_INPUT
         except Exception:  # written down already by `run`
@@ -139,4 +144,5 @@ def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with joined():
+        sys.exit(main())

@@ -31,7 +31,8 @@ def _git(*arguments: str) -> str | None:
 def commit() -> tuple[str | None, bool | None]:
     """The commit of this code and whether tracked files differ from it; Nones outside git."""
     if (ROOT / COMMIT_FILE).exists():
-        return (ROOT / COMMIT_FILE).read_text().strip(), False
+        named = (ROOT / COMMIT_FILE).read_text().strip()
+        return named.removesuffix("-dirty"), named.endswith("-dirty")
     revision = _git("rev-parse", "HEAD")
     if revision is None:
         return None, None

@@ -37,10 +37,10 @@ for i in "${!runs[@]}"; do
     code=$?
   done
   echo "$(date --iso-8601=seconds) ${runs[i]}: exit code $code"
-  # The exit code may be lost on the way; what the run wrote is not.
-  if [ "$code" = 75 ] || grep -qs '"status": "interrupted"' "$store/${runs[i]}/result.json"; then
-    again=true
-  fi
+  # 75: interrupted; 138, 143: asked to stop before it could listen. The exit code may be lost on
+  # the way; what the run wrote is not.
+  case $code in 75 | 138 | 143) again=true ;; esac
+  grep -qs '"status": "interrupted"' "$store/${runs[i]}/result.json" && again=true
 done
 
 $again || exit 0

@@ -1,0 +1,96 @@
+"""Sweeps in the background of one machine, with the real command line."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.experiments.launch.conftest import SMOKE, Checkout, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def words(store: Path, *more: str) -> list[str]:
+    return [*SMOKE, f"runner.runs_dir={store}", "launcher.jobs=2", *more]
+
+
+def statuses(store: Path) -> list[str]:
+    found = [json.loads(p.read_text())["status"] for p in store.glob("*/*/result.json")]
+    return sorted(found)
+
+
+def supervisor(sweep: Path) -> psutil.Process:
+    _, pid = next(sweep.glob("*/pid")).read_text().split()
+    return psutil.Process(int(pid))
+
+
+def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
+    checkout: Checkout, store: Path
+) -> None:
+    grid = words(store, "optimizer=sgd,radam", "protocol.epochs=60", "seed=1,2")
+    said = checkout.sweep("submit", *grid)
+    assert "4 runs submitted" in said
+    assert "Nothing to submit" in checkout.sweep("submit", *grid)
+    sweep = next((store / "sweeps").glob("cifar10-*"))
+    assert "running" in checkout.sweep("status", sweep)
+
+    def workers() -> list[psutil.Process]:
+        # Of the fork server, which is a child of the supervisor, the children carry out runs.
+        children = supervisor(sweep).children(recursive=True)
+        return [p for p in children if p.ppid() in [c.pid for c in children]]
+
+    wait_until(lambda: any(store.glob("cifar10/*/checkpoint-*.pt")), 120, "a run is under way")
+    workers()[0].kill()
+    wait_until(lambda: (sweep / "results.csv").exists(), 240, "the sweep has been collected")
+    assert statuses(store) == ["completed"] * 3
+    told = checkout.sweep("status", sweep)
+    assert "3 finished" in told
+    assert "1 unfinished" in told
+    finished = {p: p.read_bytes() for p in store.glob("*/*/result.json")}
+    checkout.sweep("retry", sweep)
+    wait_until(lambda: statuses(store) == ["completed"] * 4, 120, "the killed run is done")
+    assert {p: p.read_bytes() for p in finished} == finished
+
+
+def test_cancel_saves_every_run_and_submit_goes_on(checkout: Checkout, store: Path) -> None:
+    grid = words(store, "optimizer=radam", "protocol.epochs=40", "seed=1,2,3")
+    checkout.sweep("submit", *grid)
+    sweep = next((store / "sweeps").glob("cifar10-*"))
+    wait_until(
+        lambda: len(list(store.glob("cifar10/*/checkpoint-*.pt"))) == 2, 120, "two are under way"
+    )
+    process = supervisor(sweep)
+    assert "cancelled" in checkout.sweep("cancel", sweep)
+    wait_until(lambda: not process.is_running(), 60, "the supervisor has ended")
+    assert statuses(store) == ["interrupted"] * 2
+    checkout.sweep("submit", *grid)
+    wait_until(lambda: statuses(store) == ["completed"] * 3, 240, "all are done")
+    starts = [json.loads(p.read_text())["epochs"] for p in store.glob("*/*/result.json")]
+    assert starts == [40] * 3
+
+
+def test_ctrl_c_in_the_foreground_saves_every_run(checkout: Checkout, store: Path) -> None:
+    grid = words(store, "optimizer=radam", "protocol.epochs=4000", "seed=1,2")
+    process = psutil.Popen(
+        [checkout.python, "-m", "experiments.sweep", "run", *grid],
+        cwd=checkout.path,
+        env=checkout.environment,
+        start_new_session=True,
+    )
+    wait_until(
+        lambda: len(list(store.glob("cifar10/*/checkpoint-*.pt"))) == 2, 240, "two are under way"
+    )
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(60) == 130
+    assert statuses(store) == ["interrupted"] * 2
+
+
+def test_a_stop_file_beside_a_run_stops_it(checkout: Checkout, store: Path) -> None:
+    checkout.sweep("submit", *words(store, "protocol.epochs=4000"))
+    wait_until(lambda: any(store.glob("cifar10/*/checkpoint-*.pt")), 120, "the run is under way")
+    (run,) = store.glob("cifar10/*")
+    (run / "stop").touch()
+    wait_until(lambda: statuses(store) == ["interrupted"], 60, "the run has stopped")

@@ -1,0 +1,180 @@
+"""A sweep on a real SLURM through everything that happens to jobs on a cluster."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.experiments.launch.conftest import SMOKE, Checkout, Slurm, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NOTICE, LIMIT = 60, 120
+
+
+def words(store: Path, *more: str) -> list[str]:
+    return ["experiment=trial", *SMOKE, f"runner.runs_dir={store}", *more]
+
+
+def results(store: Path) -> dict[str, dict[str, object]]:
+    """What became of each run, by its id."""
+    return {p.parent.name: json.loads(p.read_text()) for p in store.glob("*/*/result.json")}
+
+
+def records(run: Path) -> list[dict[str, object]]:
+    """A run's records without the clock's."""
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+
+def under_way(run: Path) -> bool:
+    """It trains, and would go on from a checkpoint."""
+    return any(run.glob("checkpoint-*.pt"))
+
+
+class Accidents:
+    """Each waits for its run to be under way, then happens to it once."""
+
+    def __init__(self, slurm: Slurm, runs: list[Path]) -> None:
+        self.slurm = slurm
+        happen: list[Callable[[Path], None]] = [
+            self.killed,
+            self.preempted,
+            self.requeued,
+            self.node_down,
+            self.outlasts_its_limit,
+        ]
+        self.waiting = dict(zip(runs, happen, strict=True))
+        self.held: list[Path] = []
+
+    def look(self) -> None:
+        for run, happens in list(self.waiting.items()):
+            if under_way(run):
+                happens(run)
+                del self.waiting[run]
+        for run in list(self.held):
+            if self.slurm.seconds_of(run) > LIMIT - NOTICE + 3:
+                self.slurm.process_of(run).resume()
+                self.held.remove(run)
+
+    def killed(self, run: Path) -> None:
+        self.slurm.process_of(run).kill()
+
+    def preempted(self, run: Path) -> None:
+        node = self.slurm.node_of(run)
+        self.slurm("sbatch", "--partition=main", f"--nodelist={node}", "--wrap=true")
+
+    def requeued(self, run: Path) -> None:
+        self.slurm("scontrol", "requeue", self.slurm.job_of(run))
+
+    def node_down(self, run: Path) -> None:
+        self.slurm.lose(self.slurm.node_of(run))
+
+    def outlasts_its_limit(self, run: Path) -> None:
+        # Held until the notice has been given, the run takes longer than its job may.
+        self.slurm.process_of(run).suspend()
+        self.held.append(run)
+
+
+def test_every_run_is_done_once_whatever_happens_to_it(
+    checkout: Checkout, slurm: Slurm, store: Path, tmp_path: Path
+) -> None:
+    launcher = [
+        *("launcher=slurm", "launcher.partition=scavenge", f"launcher.time={LIMIT // 60}"),
+        *("launcher.cpus=1", f"launcher.notice={NOTICE}"),
+    ]
+    reference = tmp_path / "undisturbed"
+    checkout.sweep("submit", *words(reference, "launcher.jobs=2"))
+    wait_until(lambda: any(reference.glob("sweeps/*/results.csv")), 300, "the undisturbed are done")
+    undisturbed = results(reference)
+    assert len(undisturbed) == 12
+    long = sorted(i for i, r in undisturbed.items() if r["optimizer"] == "adam")
+    damaged = next(i for i, r in undisturbed.items() if r["optimizer"] == "radam")
+
+    broken = store / "cifar10" / damaged / "checkpoint-000000001.pt"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"half a checkpoi")
+    said = checkout.sweep("submit", *words(store, *launcher))
+    assert "12 in its array" in said
+    assert "Nothing to submit" in checkout.sweep("submit", *words(store, *launcher))
+
+    accidents = Accidents(slurm, [store / "cifar10" / i for i in long])
+    report = next((store / "sweeps").iterdir()) / "report.txt"
+
+    def over() -> bool:
+        accidents.look()
+        return not slurm("squeue", "--noheader") and report.exists()
+
+    wait_until(over, 500, "the array and its report have ended")
+    assert not accidents.waiting
+
+    killed = long[0]
+    sweep = report.parent
+    state = dict.fromkeys(undisturbed, "finished")
+    state |= {i: "diverged" for i, r in undisturbed.items() if r["optimizer"] == "sgd"}
+    state |= {damaged: "failed", killed: "unfinished"}
+    told = checkout.sweep("status", sweep)
+    for run, what in state.items():
+        assert any(run in line and what in line for line in told.splitlines()), (run, what, told)
+    assert "damaged checkpoint" in told
+    assert "11 results" in report.read_text()  # all but the killed one's
+
+    finished = {i: r for i, r in results(store).items() if state[i] in ("finished", "diverged")}
+    broken.unlink()
+    said = checkout.sweep("submit", *words(store, *launcher))
+    assert "2 in its array" in said
+    submitted = max(sweep.glob("*/members.txt")).read_text().split()
+    assert sorted(submitted) == sorted([f"cifar10/{killed}", f"cifar10/{damaged}"])
+    wait_until(lambda: not slurm("squeue", "--noheader"), 120, "the second array has ended")
+
+    again = results(store)
+    assert {i: again[i] for i in finished} == finished, "a finished run was touched"
+    for run, result in again.items():
+        for field in ("status", "final", "best", "train_loss", "updates"):
+            assert result[field] == undisturbed[run][field], (run, field)
+        assert records(store / "cifar10" / run) == records(reference / "cifar10" / run)
+        assert result["commit"] == undisturbed[run]["commit"]
+        assert result["dirty"] is False
+    starts = "".join(path.read_text() for path in sweep.glob("*/job-*.txt"))
+    for run in again:
+        # Every run began once; those that something happened to a second time, and went on.
+        begun = len(re.findall(rf"start \d+: cifar10/{run}$", starts, re.MULTILINE))
+        assert begun == 2 if run in (*long, damaged) else begun == 1, (run, starts)
+    assert "Nothing to submit" in checkout.sweep("submit", *words(store, *launcher))
+
+
+@pytest.mark.parametrize("by", ["cancel", "scancel"])
+def test_what_is_cancelled_saves_and_stays_cancelled(
+    by: str, checkout: Checkout, slurm: Slurm, store: Path
+) -> None:
+    grid = words(store, "optimizer=adam", "seed=1", "launcher=slurm", "launcher.cpus=1")
+    grid.append("protocol.epochs=5000")
+    checkout.sweep("submit", *grid)
+    sweep = next((store / "sweeps").glob("trial-*"))
+    wait_until(
+        lambda: any(under_way(run) for run in store.glob("cifar10/*")), 60, "the run has begun"
+    )
+    if by == "cancel":
+        assert "1 runs cancelled" in checkout.sweep("cancel", sweep)
+    else:
+        job = slurm("squeue", "--noheader", "--format=%A", "--states=RUNNING").strip()
+        slurm("scancel", job)
+    wait_until(lambda: not slurm("squeue", "--noheader"), 60, "the queue is empty")
+    (result,) = results(store).values()
+    assert result["status"] == "interrupted"
+    assert "queued again" not in next(sweep.glob("*/job-0.txt")).read_text()
+    assert "1 interrupted" in checkout.sweep("status", sweep)
+
+
+def test_runs_that_share_a_job_are_steps_of_their_own(
+    checkout: Checkout, slurm: Slurm, store: Path
+) -> None:
+    grid = words(store, "optimizer=radam", "optimizer.lr=0.03,0.01,0.003", "seed=1")
+    said = checkout.sweep(
+        "submit", *grid, "launcher=slurm", "launcher.cpus=1", "launcher.runs_per_job=2"
+    )
+    assert "2 in its array" in said
+    wait_until(lambda: not slurm("squeue", "--noheader"), 120, "the queue is empty")
+    assert [r["status"] for r in results(store).values()] == ["completed"] * 3
