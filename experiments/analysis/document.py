@@ -198,22 +198,35 @@ def _how_to_read() -> str:
 
 
 def _again(found: Sequence[Section]) -> str:
-    lines = ["## How to reproduce", "", "```"]
-    experiments: set[tuple[str, str, str]] = set()
+    commands: dict[str, None] = {}
     for section in found:
-        for name in section.runs["experiment"].drop_nulls().unique().to_list():
-            experiments.add((name, section.protocol, section.dataset))
-    for name, protocol, dataset in sorted(experiments):
-        lines.append(
-            f"python -m experiments.sweep run experiment={name} protocol={protocol} "
-            f"task.dataset={dataset}"
-        )
-    lines += [
-        "python -m experiments.report   # this report, from the store, without training",
-        "```",
-    ]
-    lines += ["", "Finished runs are not run again; the commits and versions are named above."]
-    return "\n".join(lines)
+        of_section = f"protocol={section.protocol} task.dataset={section.dataset}"
+        names = section.runs["experiment"].drop_nulls().unique().sort().to_list()
+        for name in names:
+            commands[f"python -m experiments.sweep run experiment={name} {of_section}"] = None
+        single = section.runs.filter(pl.col("experiment").is_null())
+        if len(single):
+            axes = {"optimizer": "optimizer", "optimizer.lr": "lr", "seed": "seed"}
+            words = [f"{word}={_list(single[column])}" for word, column in axes.items()]
+            task = f"task={section.task} {of_section}"
+            commands[f"python -m experiments.train -m {task} {' '.join(words)}"] = None
+    commands["python -m experiments.report   # this report, without training"] = None
+    return "\n".join(
+        [
+            "## How to reproduce",
+            "",
+            "At the commits and with the versions named above; finished runs are not run again. "
+            "What else a run was set to stands in its folder's `config.yaml`.",
+            "",
+            "```",
+            *commands,
+            "```",
+        ]
+    )
+
+
+def _list(values: pl.Series) -> str:
+    return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values.unique().sort())
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

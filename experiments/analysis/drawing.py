@@ -141,13 +141,15 @@ def fit_metric(row: Sequence[Axes], direction: str) -> None:
 
 
 def _drawn(row: Sequence[Axes], after: float = 0.0) -> np.ndarray:
-    """The values of the lines in the axes, from that share of the longest line on."""
-    lines = [np.asarray(drawn.get_xydata(), dtype=float) for axes in row for drawn in axes.lines]
-    lines = [points for points in lines if len(points)]
-    if not lines:
+    """The values of lines and bands in the axes, from that share of the longest line on."""
+    drawn = [np.asarray(line.get_xydata(), dtype=float) for axes in row for line in axes.lines]
+    for axes in row:
+        drawn += [path.vertices for band in axes.collections for path in band.get_paths()]
+    drawn = [points for points in drawn if len(points)]
+    if not drawn:
         return np.array([])
-    end = max(points[:, 0].max() for points in lines)
-    values = np.concatenate([points[points[:, 0] >= after * end, 1] for points in lines])
+    end = max(points[:, 0].max() for points in drawn)
+    values = np.concatenate([points[points[:, 0] >= after * end, 1] for points in drawn])
     return values[np.isfinite(values)]
 
 
@@ -158,7 +160,18 @@ def heading(section: Section, width: float) -> str:
         lines += section.runs["setting"].drop_nulls().unique().sort().to_list()[:1]
     if warning := banner(section.protocol, section.dataset):
         lines += warning.splitlines()
-    return "\n".join("\n".join(textwrap.wrap(text, int(17 * width))) for text in lines)
+    return "\n".join(_evenly(text, int(17 * width)) for text in lines)
+
+
+def _evenly(text: str, most: int) -> str:
+    """``text`` in as few lines of at most ``most`` characters as it takes, about equally long."""
+    lines = textwrap.wrap(text, most)
+    for width in range(most - 1, 10, -1):
+        narrower = textwrap.wrap(text, width)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return "\n".join(lines)
 
 
 def height(section: Section, width: float, axes: float, labels: int, columns: int) -> float:

@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
 from experiments.analysis.curves import Records, best_cells, curve, read_curves
 from experiments.analysis.palette import Style, style
-from experiments.analysis.statistics import performance_profile
+from experiments.analysis.statistics import Floats, performance_profile
 from experiments.analysis.wording import metric_title, rate
 
 _DODGE = 0.012  # decades of α between two methods' intervals, so that none hides another
@@ -148,19 +148,20 @@ def rates_figure(
 
 def profile_figure(section: Section, grid: Grid, kind: str, methods: Sequence[Method]) -> Figure:
     """Performance profiles: the share of runs, over α and seeds, that are better than a score."""
-    finite = [s for cell in grid.cells.values() for s in cell.scores if math.isfinite(s)]
+    scores = np.unique(np.concatenate([cell.scores for cell in grid.cells.values()]))
+    scores = scores[np.isfinite(scores)]
     size = (COLUMN, height(section, COLUMN, 2.2, len(methods), 2))
     figure, axes = plt.subplots(figsize=size)
-    low, high = min(finite, default=0.0), max(finite, default=1.0)
-    margin = 0.02 * (high - low or 1.0)
-    thresholds = np.linspace(low - margin, high + margin, 300)
+    thresholds = _thresholds(scores)
     for method, drawn in method_styles(methods).items():
         strata = [cell.scores for cell in grid.row(method)]
         profile = performance_profile(strata, thresholds, grid.direction)
-        axes.plot(thresholds, 100 * profile.share, **line(drawn), label=method.label)
+        share = 100 * profile.share
+        axes.step(thresholds, share, where="post", **line(drawn), label=method.label)
         if profile.low is not None and profile.high is not None:
             band = (100 * profile.low, 100 * profile.high)
-            axes.fill_between(thresholds, *band, color=drawn.colour, alpha=0.13, linewidth=0)
+            shade = {"color": drawn.colour, "alpha": 0.13, "linewidth": 0}
+            axes.fill_between(thresholds, *band, step="post", **shade)
     axes.set_ylim(-2, 102)
     if grid.direction == "min":
         axes.invert_xaxis()
@@ -168,6 +169,14 @@ def profile_figure(section: Section, grid: Grid, kind: str, methods: Sequence[Me
     axes.set_ylabel("runs that are better (%)")
     finish(figure, section, columns=2, note="over the grid's α, each weighing the same, and seeds")
     return figure
+
+
+def _thresholds(scores: Floats) -> Floats:
+    """The scores themselves, where a profile steps, and a little beyond; at most 300."""
+    low, high = (scores[0], scores[-1]) if len(scores) else (0.0, 1.0)
+    margin = 0.03 * (high - low or 1.0)
+    inner = scores if len(scores) <= 300 else np.linspace(low, high, 300)
+    return np.concatenate([[low - margin], inner, [high + margin]])
 
 
 def _draw_curve(

@@ -8,7 +8,13 @@ from PIL import Image
 
 from experiments.analysis.curves import best_cells, curve, read_curves
 from experiments.analysis.drawing import heading, method_styles, paper_style
-from experiments.analysis.figures import draw_section, robustness_figure
+from experiments.analysis.figures import (
+    curves_figure,
+    draw_section,
+    profile_figure,
+    rates_figure,
+    robustness_figure,
+)
 from experiments.analysis.palette import style
 from tests.experiments.analysis.invented import RATES, learning_curve, only_section, run
 
@@ -92,16 +98,27 @@ def test_a_diverged_cell_is_marked_with_its_count(tmp_path: Path) -> None:
     plt.close(figure)
 
 
-def test_legends_stand_outside_the_axes(tmp_path: Path) -> None:
-    small_store(tmp_path)
-    _, figure = drawn_texts(tmp_path)
-    figure.canvas.draw()
-    (legend,) = figure.legends
-    box = legend.get_window_extent()
-    for axes in figure.axes:
-        assert not box.overlaps(axes.get_window_extent())
-    assert not box.overlaps(figure.axes[0].xaxis.label.get_window_extent())
-    plt.close(figure)
+def test_neither_heading_nor_legend_covers_the_axes(tmp_path: Path) -> None:
+    small_store(tmp_path, protocol="mini", dataset="standin")
+    section = only_section(tmp_path)
+    grid, records = section.grid("final"), read_curves(section)
+    with paper_style():
+        figures = [
+            robustness_figure(section, grid, "final", grid.methods),
+            profile_figure(section, grid, "final", grid.methods),
+            curves_figure(section, best_cells(grid), records),
+            rates_figure(section, grid, grid.methods, records),
+        ]
+    for figure in figures:
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        around = [legend.get_window_extent(), figure._suptitle.get_window_extent()]
+        for axes in figure.axes:
+            assert not any(box.overlaps(axes.get_tightbbox()) for box in around)
+        for box in around:
+            assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1
+        plt.close(figure)
 
 
 def test_single_seeds_have_no_intervals(tmp_path: Path) -> None:
