@@ -13,6 +13,7 @@ from experiments.analysis.cells import Cell, Grid, Section
 from experiments.analysis.claims.rules import MIN_SEEDS, NotRun, Sample, Unclear
 from experiments.analysis.palette import title
 from experiments.analysis.wording import rate
+from experiments.mechanism.distortion import distortion, histogram_records
 from experiments.tracking.store import read_metrics
 
 # Two rates are the same rate if they differ by less: Adam-2k runs at 3.086e-4 for 3e-4.
@@ -111,6 +112,19 @@ class Evidence:
         rows = self._at(optimizer, lr, {})
         values = [value(row) for row in rows.iter_rows(named=True)]
         return self._of_rows(rows, "training loss", values, "min", {}, digits=3)
+
+    def growth_of_tiny_gradients(self, optimizer: str, until: int) -> Sample:
+        """Each run's largest growth, after its first histogram and up to update ``until``, of the
+        share of gradient elements below e^-16 (`mechanism.distortion`)."""
+
+        def value(row: dict[str, Any]) -> float | None:
+            records = histogram_records(Path(row["folder"]))
+            return distortion(records).growth(until) if records else None
+
+        rows = self._at(optimizer, None, {})
+        values = [value(row) for row in rows.iter_rows(named=True)]
+        what = f"growth of the mass below e^-16, updates 1-{until}"
+        return self._of_rows(rows, what, values, "min", {})
 
     def warmup_lengths(self, optimizer: str) -> list[int]:
         """The warmup lengths (updates) that the method ran with, ascending."""

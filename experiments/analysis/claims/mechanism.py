@@ -1,22 +1,18 @@
-"""C03, C04, C16-C18: why it works; decided by computation, or from a record of one.
+"""C03, C04, C16-C18: why it works; from histograms in the store, a record, or computed here.
 
-Two records are read, written by ``experiments/mechanism`` into ``runs/mechanism/``:
-
-``gradient_histograms.json``: ``{"runs": [{"task", "protocol", "dataset", "optimizer", "seed",
-"updates": [1, 5, 10, ...], "mass_below": [...]}, ...]}``, one entry a run; ``mass_below[i]`` is
-the share of all gradient elements with |g| < e^-16 at update ``updates[i]``.
-
-``fig9_simulation.json``: ``{"beta2", "trajectories", "updates": [...], "means": [0, .001, ...],
+C17 reads the record of ``experiments/mechanism``, ``<store>/mechanism/fig9_simulation.json``:
+``{"beta2", "trajectories", "updates": [...], "means": [0, .001, ...],
 "adaptive_low", "adaptive_high", "rectified_low", "rectified_high": [[...], ...]}``: the ends of
 the 95 % intervals of the variances over trajectories; ``[i][j]`` is at ``means[i]`` and
 ``updates[j]``, null where there is none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from experiments.analysis.claims.evidence import Evidence
 from experiments.analysis.claims.rules import (
     Finding,
     NotRun,
@@ -29,7 +25,6 @@ from experiments.analysis.claims.rules import (
     finding,
     holds,
 )
-from experiments.analysis.palette import title
 from radam.rectification import rho, rho_inf, variance, variance_first_order
 
 DISTORTED = 0.10
@@ -53,35 +48,19 @@ rectifies."""
 NEARLY_CONSTANT, FROM_UPDATE = 2.0, 50
 """C17: "nearly constant" is a largest variance at most twice the smallest from update 50 on."""
 
-Runs = Sequence[Mapping[str, Any]]
 
-
-def c03(runs: Runs) -> Finding:
+def c03(e: Evidence) -> Finding:
     """Adam without warmup is distorted at some update up to 10, Adam+warmup at none up to 100."""
-    adam, warmup = _growth(runs, "adam", EARLY), _growth(runs, "adam_warmup", SHOWN)
+    adam = e.growth_of_tiny_gradients("adam", EARLY)
+    warmup = e.growth_of_tiny_gradients("adam_warmup", SHOWN)
     return finding([adam, warmup], [_distorted(adam), _undistorted(warmup)])
 
 
-def c04(runs: Runs) -> Finding:
+def c04(e: Evidence) -> Finding:
     """None of the three is distorted at any update up to 100."""
-    samples = [_growth(runs, name, SHOWN) for name in ("adam_2k", "adam_eps", "radam")]
+    names = ("adam_2k", "adam_eps", "radam")
+    samples = [e.growth_of_tiny_gradients(name, SHOWN) for name in names]
     return finding(samples, [_undistorted(sample) for sample in samples])
-
-
-def _growth(runs: Runs, optimizer: str, until: int) -> Sample:
-    """Each run's largest growth of the tiny gradients' share over its updates up to ``until``."""
-    growths = []
-    for run in runs:
-        if run["optimizer"] != optimizer:
-            continue
-        updates, mass = np.array(run["updates"]), np.array(run["mass_below"], dtype=float)
-        later = mass[(updates > updates[0]) & (updates <= until)]
-        if len(later):
-            growths.append(later.max() - mass[0])
-    if not growths:
-        raise NotRun(f"histograms of {title(optimizer)} up to update {until}")
-    name = f"{title(optimizer)}, updates 1-{until}"
-    return Sample(name, "growth of the mass below e^-16", np.array(growths), "min")
 
 
 def _distorted(sample: Sample) -> Part:

@@ -17,6 +17,8 @@ from experiments.errors import UserError
 FROM_RUNS: dict[str, Callable[[Evidence], Finding]] = {
     "C01": language.c01,
     "C02": language.c02,
+    "C03": mechanism.c03,
+    "C04": mechanism.c04,
     "C05": language.c05,
     "C06": language.c06,
     "C07": images.c07,
@@ -31,7 +33,6 @@ FROM_RUNS: dict[str, Callable[[Evidence], Finding]] = {
     "X01": images.x01,
     "X02": language.x02,
 }
-FROM_HISTOGRAMS = {"C03": mechanism.c03, "C04": mechanism.c04}
 FROM_RECORD = {"C17": mechanism.c17}
 COMPUTED = {"C16": mechanism.c16, "C18": mechanism.c18}
 
@@ -79,17 +80,14 @@ def _rows(name: str, claim: Claim, found: list[Section], runs_root: Path) -> lis
             return [_not_run(name, claim, "simulation", "none needed", f"no {claim.record}.json")]
         finding = _decide(FROM_RECORD[name], record)
         return [_row(name, claim, "simulation", "none needed", finding, True)]
-    rows = list(_from_sections(name, claim, found, runs_root))
+    rows = list(_from_sections(name, claim, found))
     if not any(row.verdict for row in rows):
         reason = "no run of the paper's setting on its data"
         rows.insert(0, _not_run(name, claim, " or ".join(DECIDING), "real", reason))
     return rows
 
 
-def _from_sections(name: str, claim: Claim, found: list[Section], runs_root: Path) -> Iterator[Row]:
-    if name in FROM_HISTOGRAMS:
-        yield from _from_histograms(name, claim, runs_root)
-        return
+def _from_sections(name: str, claim: Claim, found: list[Section]) -> Iterator[Row]:
     rule = FROM_RUNS[name]
     for section in found:
         if section.task != claim.task:
@@ -109,17 +107,6 @@ def _from_sections(name: str, claim: Claim, found: list[Section], runs_root: Pat
             note = f"{left_out} runs left out: their settings are not the {section.protocol}'s"
             row = Row(**{**vars(row), "reason": f"{row.reason}; {note}"})
         yield row
-
-
-def _from_histograms(name: str, claim: Claim, runs_root: Path) -> Iterator[Row]:
-    record = read_record(runs_root, claim)
-    runs = [] if record is None else [r for r in record["runs"] if r["task"] == claim.task]
-    for protocol, dataset in sorted({(run["protocol"], run["dataset"]) for run in runs}):
-        of_these = [r for r in runs if (r["protocol"], r["dataset"]) == (protocol, dataset)]
-        finding = _decide(FROM_HISTOGRAMS[name], of_these)
-        deciding = decides(protocol, dataset)
-        if deciding or finding.verdict is not Verdict.NOT_RUN:
-            yield _row(name, claim, protocol, dataset, finding, deciding)
 
 
 def _decide(rule: Callable[[Any], Finding], material: Any) -> Finding:
