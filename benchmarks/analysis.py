@@ -2,7 +2,8 @@
 
 Invents a store of 10,000 runs of 200 records each, then measures, each in a fresh process of at
 most 2 cores: claims, statistics and page together (time and peak memory), and how long Chromium
-takes from opening the page to its first chart. Required: 60 s, 2 GB, 3 s.
+takes from opening the page to its first chart. Required: 60 s, 2 GB, 3 s. On a busy machine the
+time on the processor tells more than the clock.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.machine import describe_machine
 
 RUNS, RECORDS = 10_000, 200
 OPTIMIZERS = ("sgd", "adam", "radam", "adam_warmup")
@@ -47,7 +50,7 @@ def invent(root: Path, runs: int) -> None:
             made += 1
 
 
-def analyse(root: Path, page: Path, answer: "multiprocessing.Queue[tuple[float, float]]") -> None:
+def analyse(root: Path, page: Path, answer: "multiprocessing.Queue[dict[str, float]]") -> None:
     """Everything from reading the store to the written page."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     started = time.perf_counter()
@@ -57,9 +60,13 @@ def analyse(root: Path, page: Path, answer: "multiprocessing.Queue[tuple[float, 
     main(["claims", "--runs", str(root), "--out", str(page.parent)])
     main(["table", "--runs", str(root), "--out", str(page.parent)])
     main(["dashboard", "--runs", str(root), "--out", str(page.parent)])
-    seconds = time.perf_counter() - started
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    answer.put((seconds, gigabytes))
+    answer.put(
+        {
+            "seconds": time.perf_counter() - started,
+            "of them on the processor": time.process_time(),
+            "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        }
+    )
 
 
 def first_chart(page: Path) -> float | None:
@@ -92,21 +99,21 @@ def main() -> int:
             invent(root, chosen.runs)
         page = Path(folder) / "out" / "dashboard.html"
         context = multiprocessing.get_context("spawn")
-        answer: multiprocessing.Queue[tuple[float, float]] = context.Queue()
+        answer: multiprocessing.Queue[dict[str, float]] = context.Queue()
         process = context.Process(target=analyse, args=(root, page, answer))
         process.start()
         process.join()
-        seconds, gigabytes = answer.get(timeout=10)
-        found = {"seconds": seconds, "gigabytes": gigabytes}
+        found = answer.get(timeout=10)
         opened = first_chart(page)
         if opened is not None:
             found["seconds to the first chart"] = opened
-        print(
-            f"{chosen.runs} runs, {RECORDS} records each; page {page.stat().st_size / 1e6:.1f} MB"
-        )
+        size = page.stat().st_size / 1e6
+    print(describe_machine("cpu"))
+    print(f"{chosen.runs} runs, {RECORDS} records each; page {size:.1f} MB")
     for what, value in found.items():
-        print(f"  {what:28} {value:7.2f}   required: at most {LIMITS[what]:g}")
-    return int(any(value > LIMITS[what] for what, value in found.items()))
+        limit = f"   required: at most {LIMITS[what]:g}" if what in LIMITS else ""
+        print(f"  {what:28} {value:7.2f}{limit}")
+    return int(any(found[what] > limit for what, limit in LIMITS.items() if what in found))
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ class CurveReader:
 def read_records(text: str) -> Records:
     """The records in the text of a ``metrics.jsonl``; a half-written last line is left out."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    for line in text[: text.rfind("\n") + 1].splitlines():
-        record = json.loads(line)
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    for record in json.loads(f"[{','.join(whole)}]"):  # at once: several times faster than by line
         kind = record.get("split") or record["kind"]
         if kind != "histogram":
             rows.setdefault(kind, []).append(record)
@@ -157,10 +157,10 @@ def _values(columns: Columns, kept: NDArray[np.intp]) -> dict[str, Any]:
 def rounded(values: Floats) -> list[float | None]:
     """To five significant digits; null where not finite."""
     values = np.where(np.isfinite(values), values, np.nan)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         size = np.floor(np.log10(np.abs(values)))  # -inf for 0
-    digits = np.clip(np.nan_to_num(4 - size, nan=0.0, posinf=0.0), -30, 30)
-    scale = 10.0 ** np.abs(digits)
-    fine, coarse = np.round(values * scale) / scale, np.round(values / scale) * scale
+        digits = np.clip(np.nan_to_num(4 - size, nan=0.0, posinf=0.0), -30, 30)
+        scale = 10.0 ** np.abs(digits)
+        fine, coarse = np.round(values * scale) / scale, np.round(values / scale) * scale
     near = np.where(digits >= 0, fine, coarse)
     return [None if math.isnan(value) else value for value in near.tolist()]

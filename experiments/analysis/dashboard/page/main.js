@@ -6,18 +6,21 @@ const currentSection = () => head.sections.find((section) => section.name === st
 
 function draw() {
   showTheme();
-  drawMechanism(head.mechanism);
-  drawClaims(head.claims);
   const section = currentSection();
   for (const part of ["robustness", "curves", "runs", "choices"]) byId(part).hidden = !section;
   byId("empty").hidden = Boolean(section);
   byId("empty").textContent = "The store holds no runs yet. `make reproduce-cifar` makes some.";
-  if (!section) return;
-  drawChoices(section);
-  drawFacts(section);
-  drawRobustness(section);
-  drawRuns(section);
-  drawCurves(section).catch(fail);
+  if (section) {
+    drawChoices(section);
+    drawFacts(section);
+    drawRobustness(section);
+    drawRuns(section);
+    drawCurves(section).catch(fail);
+  }
+  requestAnimationFrame(() => {  // after the first charts have been painted
+    drawClaims(head.claims);
+    drawMechanism(head.mechanism);
+  });
 }
 
 function drawChoices(section) {
