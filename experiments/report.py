@@ -97,9 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         mirror_store(results, asked.runs, asked.run, asked.again)
         return
     found = sections(results)
-    if asked.what in ("all", "table") and found:
-        console.print(summary_table(results, asked.score))
+    if not found:
+        say(NOTHING.format(root=asked.runs))
+        if asked.what != "claims":
+            return
     written: list[Path] = []
+    if asked.what in ("all", "table"):
+        console.print(summary_table(results, asked.score))
     if asked.what in ("all", "claims"):
         rows = scorecard(found, asked.runs)
         if asked.what == "claims":
@@ -109,10 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.what in ("all", "figures"):
         figures = write_figures(found, asked.score, asked.out)
         written += [path for paths in figures.values() for path in paths]
-    if asked.what == "all" and found:
+    if asked.what == "all":
         written.append(write_document(found, rows, figures, asked.out))
-    if not found:
-        say(NOTHING.format(root=asked.runs))
     if written:
         say("\nWritten:")
     for path in written:
@@ -136,15 +138,6 @@ def select(asked: argparse.Namespace) -> pl.DataFrame:
         if results.is_empty():
             raise UserError(f"--{field} {wanted}: no such runs; there are: {', '.join(present)}")
     return results
-
-
-def write_report(runs_root: Path, out: Path, kind: str = "final") -> list[Path]:
-    """Everything that ``python -m experiments.report`` writes; returns the paths."""
-    found = sections(read_results(runs_root))
-    rows = scorecard(found, runs_root)
-    figures = write_figures(found, kind, out)
-    drawn = [path for paths in figures.values() for path in paths]
-    return [write_document(found, rows, figures, out), *write_claims(rows, out), *drawn]
 
 
 def write_claims(rows: Sequence[Row], out: Path) -> list[Path]:

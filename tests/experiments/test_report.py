@@ -13,7 +13,7 @@ from experiments.compose import compose
 from experiments.config import resolve
 from experiments.errors import UserError
 from experiments.launch.plan import make_plan
-from experiments.report import main, write_report
+from experiments.report import main
 from experiments.tracking.store import read_results
 from tests.experiments.analysis.invented import RATES, learning_curve, run
 from tests.experiments.conftest import ROOT, Command
@@ -93,6 +93,28 @@ def test_claims_of_an_empty_store(command: Command, tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {"CLAIMS.md", "claims.json"}
 
 
+def test_an_empty_store_says_what_to_run_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what in ("all", "table", "figures"):
+        main([what, "--runs", str(tmp_path), "--out", str(tmp_path / "o")])
+        assert "Run something first: `make reproduce-cifar`" in capsys.readouterr().out
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_store_of_unfinished_runs_is_reported_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = "Traceback ...\nRuntimeError: out of memory"
+    run(tmp_path / "runs", "radam", 0.1, 1, None, status="failed", error=error)
+    run(tmp_path / "runs", "radam", 0.1, 2, None, status="interrupted")
+    main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "o")])
+    assert "2 unfinished" in capsys.readouterr().out
+    text = (tmp_path / "o" / "REPORT.md").read_text()
+    assert "1 failed, 1 interrupted" in text or "1 interrupted, 1 failed" in text
+    assert "RuntimeError: out of memory" in text
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -143,7 +165,7 @@ def test_the_report_imports_no_training() -> None:
 def test_names_from_the_store_show_as_text(tmp_path: Path) -> None:
     for seed in (1, 2):
         run(tmp_path / "runs", "<img src=x>|a", 0.1, seed, 50.0, origin="<b>data</b>")
-    write_report(tmp_path / "runs", tmp_path / "out")
+    main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")])
     text = (tmp_path / "out" / "REPORT.md").read_text()
     assert "<img" not in text
     assert "<b>data" not in text
