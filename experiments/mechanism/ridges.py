@@ -30,11 +30,14 @@ Runs = dict[Method, list[list[dict[str, Any]]]]
 LABELS = {
     "gradient": "log |g|",
     "momentum": "log |m|",
-    "rate": "log of the adaptive rate",
+    "rate": "log of the rate l",
     "change": "log |Δθ|",
 }
 OVERLAP = 2.2
-"""How many ridges' distances the highest ridge rises."""
+"""How many ridges' distances a ridge rises that has CUT of its elements in one bin."""
+
+CUT = 0.25
+"""Higher ridges are cut off here: a spike would flatten all others."""
 
 
 def draw_histograms(section: Section, folder: Path) -> list[Path]:
@@ -83,18 +86,23 @@ def ridges_figure(section: Section, runs: Runs, quantity: str, lr: float) -> Fig
             if edges is None:
                 continue
             base = len(updates) - 1 - place
-            ridge = base + OVERLAP * share / 0.25  # a quarter in one bin rises to the overlap
+            ridge = base + OVERLAP * np.minimum(share / CUT, 1)
             shape = {"step": "post", "zorder": 2 + place}
             top = np.append(ridge, ridge[-1])
             axes.fill_between(edges, base, top, color=drawn.colour, alpha=0.75, lw=0, **shape)
             axes.plot(edges, top, drawstyle="steps-post", color="white", lw=0.5, zorder=2 + place)
         axes.set_title(method.label, color=drawn.colour)
-        axes.set_xlabel(f"{LABELS[quantity]}, natural")
+        if quantity == "gradient":
+            axes.axvline(TINY, color="#444444", lw=0.6, dashes=(3, 2), zorder=1)
+        axes.set_xlabel(LABELS[quantity])
         axes.grid(axis="y", visible=False)
     panels[0, 0].set_yticks(range(len(updates)), [f"{u:,}" for u in reversed(updates)])
     panels[0, 0].set_ylabel("update")
     seeds = max(len(taken) for taken in runs.values())
-    note = f"α = {rate(lr)}, all parameters, {seeds} seeds together; outer bins: all beyond"
+    note = (
+        f"α = {rate(lr)}, all parameters, {seeds} seed{'s' * (seeds > 1)} together; natural "
+        f"logarithm; outer bins: all beyond; ridges cut at {CUT:.0%} in a bin"
+    )
     finish(figure, section, 1, note)
     return figure
 
@@ -118,8 +126,8 @@ def distortion_figure(section: Section, runs: Runs, lr: float) -> Figure:
         style = {**line(drawn), "marker": drawn.marker, "markersize": 2.5, "label": method.label}
         _curve(left, found, [100 * d.mass_below for d in found], style)
         _curve(right, found, [d.median for d in found], style)
-    left.set_ylabel(f"gradient elements below e^{TINY:g} (%)")
-    right.set_ylabel("median of log |g|, natural")
+    left.set_ylabel(f"gradients below $e^{{{TINY:g}}}$ (%)")
+    right.set_ylabel("median of log |g|")
     for axes in (left, right):
         axes.set_xscale("log")
         axes.set_xlabel("update (log scale)")
