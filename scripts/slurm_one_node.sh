@@ -120,6 +120,7 @@ end() { # end PID-FILE: ask the daemon to end, insist after ten seconds
 stop() {
   squeue --noheader --format=%A 2> /dev/null | sort -u | xargs --no-run-if-empty scancel || true
   for _ in $(seq 100); do [ -n "$(squeue --noheader 2> /dev/null)" ] || break; sleep 0.1; done
+  cat "$base"/slurmd-*.pid 2> /dev/null | xargs --no-run-if-empty kill 2> /dev/null || true
   for file in "$base"/slurmd-*.pid "$base/slurmctld.pid" "$base/munge/pid"; do end "$file"; done
 }
 

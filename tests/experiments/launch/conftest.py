@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,12 +120,14 @@ class Slurm:
             words, env=self.environment, check=True, capture_output=True, text=True
         ).stdout
 
+    def process_of(self, run: Path) -> int:
+        """The process that carries a run out."""
+        worker = ["-m", "experiments.launch.worker", str(run)]
+        return next(pid for pid, words in processes() if words[1:] == worker)
+
     def job_of(self, run: Path) -> str:
         """The job that a run goes on in."""
-        step = next(p for p in self.process_of(run).parents() if "slurmstepd" in p.name())
-        match = re.search(r"\[(\d+)\.", " ".join(step.cmdline()))
-        assert match
-        return match[1]
+        return variables(self.process_of(run))["SLURM_JOB_ID"]
 
     def seconds_of(self, run: Path) -> int:
         """How long the job of a run goes on already."""
@@ -139,39 +139,42 @@ class Slurm:
         """The node that a run goes on on."""
         return self("squeue", "--noheader", "--format=%N", f"--job={self.job_of(run)}").strip()
 
-    def process_of(self, run: Path) -> psutil.Process:
-        """The process that carries a run out."""
-        return next(p for p in psutil.process_iter() if carries_out(p, run))
-
     def lose(self, node: str) -> None:
         """Take the current from a node: its daemon and all that goes on there end at once."""
-        daemon = psutil.Process(int((self.folder / f"slurmd-{node}.pid").read_text()))
-        jobs = self("squeue", "--array", "--noheader", "--format=%A", f"--nodelist={node}").split()
-        for process in psutil.process_iter():
-            if "slurmstepd" in process.name() and any(
-                f"[{job}." in " ".join(process.cmdline()) for job in jobs
-            ):
-                for lost in [process, *process.children(recursive=True)]:
-                    _kill(lost)
-        _kill(daemon)
+        listed = self("squeue", "--array", "--noheader", "--format=%A", f"--nodelist={node}")
+        jobs = listed.split()
+        steps = [f"slurmstepd: [{job}." for job in jobs]
+        lost = [int((self.folder / f"slurmd-{node}.pid").read_text())]
+        for pid, words in processes():
+            if words[0].startswith(tuple(steps)) or variables(pid).get("SLURM_JOB_ID") in jobs:
+                lost.append(pid)
+        for pid in lost:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def _kill(process: psutil.Process) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGKILL)
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """Every process and its command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if text := (folder / "cmdline").read_text(errors="replace"):
+                yield int(folder.name), text.rstrip("\0").split("\0")
 
 
-def carries_out(process: psutil.Process, run: Path) -> bool:
+def variables(pid: int) -> dict[str, str]:
+    """A process's environment; empty if it is gone."""
     try:
-        words = process.cmdline()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-    return words[1:3] == ["-m", "experiments.launch.worker"] and words[-1] == str(run)
+        text = Path(f"/proc/{pid}/environ").read_text(errors="replace")
+    except OSError:
+        return {}
+    return dict(word.split("=", 1) for word in text.split("\0") if "=" in word)
 
 
 @pytest.fixture
 def slurm(slurm_folder: Path, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Slurm:
-    monkeypatch.setitem(checkout.environment, "SLURM_CONF", str(slurm_folder / "slurm.conf"))
+    configuration = str(slurm_folder / "slurm.conf")
+    monkeypatch.setitem(checkout.environment, "SLURM_CONF", configuration)
+    monkeypatch.setenv("SLURM_CONF", configuration)
     return Slurm(slurm_folder, checkout)
 
 

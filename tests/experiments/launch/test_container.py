@@ -155,7 +155,7 @@ def test_a_sweep_in_containers_saves_when_asked_to_and_goes_on(
     grid = [
         *(*SMOKE, f"runner.runs_dir={store}", "protocol.epochs=60", "launcher.jobs=1"),
         *("launcher.container=podman", f"launcher.image={engine.IMAGE}"),
-        "launcher.container_options=[--network=none]",
+        "launcher.container_options=['--network=none']",
     ]
     checkout.sweep("submit", *grid, **engine.environment)
     sweep = next((store / "sweeps").glob("cifar10-*"))

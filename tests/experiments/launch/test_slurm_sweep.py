@@ -1,7 +1,9 @@
 """A sweep on a real SLURM through everything that happens to jobs on a cluster."""
 
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,11 +58,11 @@ class Accidents:
                 del self.waiting[run]
         for run in list(self.held):
             if self.slurm.seconds_of(run) > LIMIT - NOTICE + 3:
-                self.slurm.process_of(run).resume()
+                os.kill(self.slurm.process_of(run), signal.SIGCONT)
                 self.held.remove(run)
 
     def killed(self, run: Path) -> None:
-        self.slurm.process_of(run).kill()
+        os.kill(self.slurm.process_of(run), signal.SIGKILL)
 
     def preempted(self, run: Path) -> None:
         node = self.slurm.node_of(run)
@@ -74,7 +76,7 @@ class Accidents:
 
     def outlasts_its_limit(self, run: Path) -> None:
         # Held until the notice has been given, the run takes longer than its job may.
-        self.slurm.process_of(run).suspend()
+        os.kill(self.slurm.process_of(run), signal.SIGSTOP)
         self.held.append(run)
 
 
