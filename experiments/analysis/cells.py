@@ -39,8 +39,9 @@ SCORES = {
 """The three test figures of a run, never one as another, and what they are called."""
 
 # The scientific configuration (``RunConfig.identity``) without α and the seed, in two kinds:
-# what belongs to the optimizer, and what should be the same for all.
-_OPTIMIZER_FIELDS = ("config.optimizer.", "config.schedule.warmup.")
+# what belongs to the optimizer, and what should be the same for all. A length in updates belongs
+# to the optimizer, because Adam-2k's runs in the authors' code are longer by those it freezes.
+_OPTIMIZER_FIELDS = ("config.optimizer.", "config.schedule.warmup.", "config.protocol.updates")
 _COMMON_FIELDS = ("config.task.", "config.protocol.", "config.schedule.", "config.training.")
 _OTHERWISE = (
     "config.task.name",

@@ -91,16 +91,16 @@ class Paper(_Strict):
         """
         settings = self.settings.get(task, {})
         differs = pl.lit(False)
-        for name, value in {**settings.get("any", {}), **settings.get(protocol, {})}.items():
+        for name, wanted in {**settings.get("any", {}), **settings.get(protocol, {})}.items():
             column = f"config.{name}"
             present = pl.col(column) if column in runs.columns else pl.lit(None)
-            if value is None:
+            if wanted is None:
                 differs |= present.is_not_null()
-            else:
-                lenient = name.startswith("optimizer.")
-                differs |= (present.cast(pl.String) != _stored(value, runs, column)).fill_null(
-                    not lenient
-                )
+                continue
+            allowed = [wanted] if not isinstance(wanted, list) else wanted
+            texts = [_stored(value, runs, column) for value in allowed]
+            missing = name.startswith("optimizer.")  # then it passes
+            differs |= ~present.cast(pl.String).is_in(texts).fill_null(missing)
         return runs.with_columns(differs.alias("differs"))["differs"]
 
 

@@ -1,54 +1,29 @@
 """Invented stores, written through the store's own classes and read back by its own reader."""
 
+import copy
 import hashlib
 import json
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.analysis.cells import Section, sections
+from experiments.compose import compose
+from experiments.config import resolve, task_class
 from experiments.tracking.result import RunResult
 from experiments.tracking.store import read_results
 
 RATES = (0.1, 0.03, 0.01, 0.003)
 
-CIFAR = {
-    "task": {
-        "name": "cifar10",
-        "depth": 20,
-        "widths": [16, 32, 64],
-        "train_examples": None,
-        "test_examples": None,
-        "validation_examples": 0,
-    },
-    "protocol": {"batch_size": 128, "epochs": 164, "updates": None},
-    "schedule": {"name": "multi_step", "milestones": [81, 122], "gamma": 0.1},
-    "training": {"precision": "fp32", "grad_clip": None, "accumulate": 1},
-}
-LM1B = {
-    "task": {"name": "lm1b"},
-    "protocol": {"batch_size": 128, "epochs": 14, "updates": None},
-    "schedule": {"name": "multi_step", "milestones": [9], "gamma": 0.1},
-    "training": {"precision": "fp32", "grad_clip": 5.0, "accumulate": 1},
-}
-IWSLT = {
-    "task": {"name": "iwslt14_de_en"},
-    "protocol": {"batch_size": 4000, "epochs": None, "updates": 70000},
-    "schedule": {"name": "linear", "end_lr": 1e-9},
-    "training": {"precision": "fp32", "grad_clip": 25.0, "accumulate": 1},
-}
-IMAGENET = {
-    "task": {"name": "imagenet"},
-    "protocol": {"batch_size": 256, "epochs": 90, "updates": None},
-    "schedule": {"name": "multi_step", "milestones": [31, 61], "gamma": 0.1},
-    "training": {"precision": "fp32", "grad_clip": None, "accumulate": 1},
-}
-SETTINGS = {"cifar10": CIFAR, "lm1b": LM1B, "imagenet": IMAGENET}
-METRIC = {"lm1b": ("perplexity", "min", None), "imagenet": ("accuracy", "max", 0.1)}
-METRIC |= dict.fromkeys(("iwslt14_de_en", "iwslt14_en_de", "wmt16_en_de"), ("bleu", "max", 0.0))
+
+@lru_cache
+def configuration(task: str, protocol: str) -> dict[str, Any]:
+    """The suite's own configuration of RAdam."""
+    return resolve(compose([f"task={task}", f"protocol={protocol}"])).model_dump(mode="json")
 
 
 def run(
@@ -70,13 +45,12 @@ def run(
     **fields: Any,
 ) -> Path:
     """One run with its records; returns its folder. ``change``: dotted fields of the config."""
-    config = json.loads(json.dumps(SETTINGS.get(task, IWSLT)))
-    config["task"] |= {"name": task, "dataset": dataset}
-    config["protocol"] |= {"name": protocol}
-    adaptive = {"betas": [0.9, 0.999]} if optimizer != "sgd" else {"momentum": 0.9}
-    decay = 0.0 if task == "lm1b" else 1e-4
-    config["optimizer"] = {"name": optimizer, "lr": lr, "weight_decay": decay}
-    config["optimizer"] |= adaptive | (options or {})
+    config = copy.deepcopy(configuration(task, protocol))
+    config["task"]["dataset"] = dataset
+    composed = config["optimizer"]
+    own = {"momentum": 0.9} if optimizer == "sgd" else {"betas": composed["betas"]}
+    shared = {"name": optimizer, "lr": lr, "weight_decay": composed["weight_decay"]}
+    config["optimizer"] = shared | own | (options or {})
     config["schedule"]["warmup"] = {
         "kind": "linear" if warmup_updates else "none",
         "updates": warmup_updates,
@@ -87,7 +61,7 @@ def run(
         if field in config[section]:  # SGD has no betas to change
             config[section][field] = value
     identity = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
-    metric, direction, chance = METRIC.get(task, ("accuracy", "max", 10.0))
+    metric = task_class(task).metric
     finished = score if status == "completed" else None
     values: dict[str, Any] = {
         "schema_version": 1,
@@ -102,9 +76,9 @@ def run(
         "experiment": "fig6_lr_robustness",
         "status": status,
         "at_chance": False,
-        "metric": metric,
-        "direction": direction,
-        "chance": chance,
+        "metric": metric.name,
+        "direction": metric.direction,
+        "chance": metric.chance,
         "final": finished,
         "best": score,
         "best_epoch": 1.0,

@@ -42,6 +42,13 @@ def test_an_optimizers_settings_make_methods_with_names(tmp_path: Path) -> None:
     ]
 
 
+def test_adam_2k_may_be_longer_by_its_freeze(tmp_path: Path) -> None:
+    run(tmp_path, "radam", 3e-4, 1, 34.0, task="iwslt14_de_en")
+    longer = {"protocol.updates": 72000}
+    run(tmp_path, "adam_2k", 3.086e-4, 1, 34.0, task="iwslt14_de_en", change=longer)
+    assert [method.label for method in only_section(tmp_path).methods] == ["Adam-2k", "RAdam"]
+
+
 def test_seeds_are_averaged(tmp_path: Path) -> None:
     for seed, score in enumerate((90.0, 91.0, 92.0)):
         run(tmp_path, "radam", 0.1, seed, score)
