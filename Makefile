@@ -14,12 +14,14 @@ LRS ?=
 SEEDS ?=
 DEVICE ?=
 JOBS ?=
+ENGINE ?= docker
+GPUS ?=
 WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(OPTIMIZERS),optimizer=$(OPTIMIZERS)) $(if $(LRS),optimizer.lr=$(LRS)) \
 	$(if $(SEEDS),seed=$(SEEDS)) $(if $(DEVICE),runner.device=$(DEVICE)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
-.PHONY: help setup test test-fast lint format reproduce-cifar reproduce-iwslt14 reproduce-wmt16 reproduce-lm1b dashboard dashboard-live report figures bench clean
+.PHONY: help setup test test-fast lint format reproduce-cifar reproduce-iwslt14 reproduce-wmt16 reproduce-lm1b dashboard dashboard-live report figures docker-build docker-reproduce-cifar bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,11 +77,21 @@ test-fast: setup ## the tests that take seconds
 lint: setup ## style and types, as CI checks them
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/hadolint Dockerfile
 	$(RUN) -m mypy
 
 format: setup ## mend the style
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+docker-build: ## a container image with everything in it, fairseq included (ENGINE=podman works too)
+	$(ENGINE) build --tag radam --build-arg COMMIT=$$(git describe --always --abbrev=40 --dirty) .
+
+docker-reproduce-cifar: docker-build ## the CIFAR-10 study in a container (GPUS=all gives it the GPUs)
+	mkdir -p data runs reports
+	$(ENGINE) run --rm --ipc=host $(if $(GPUS),--gpus=$(GPUS)) --user=$$(id -u):$$(id -g) --env=HOME=/tmp \
+		$(foreach folder,data runs reports,--volume="$(CURDIR)/$(folder):/radam/$(folder)") \
+		radam python -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
 
 bench: setup ## speed, side by side with what one would use instead
 	$(RUN) -m benchmarks.optimizers
