@@ -57,6 +57,7 @@ def write(
     final: float | None = None,
     epochs: int = 20,
     updates_per_epoch: int = 32,
+    histograms: bool = False,
     **fields: Any,
 ) -> Path:
     """Write one run and return its folder. ``fields`` replace those of the result."""
@@ -68,6 +69,9 @@ def write(
     level = invented_score(optimizer, lr) + rng.gauss(0, 0.3) if final is None else final
     ran = max(1, epochs // 4) if status != "completed" else epochs
     records = list(_records(rng, level, lr, ran, updates_per_epoch, status))
+    if histograms:
+        config = {**config, "runner": {**config["runner"], "histograms": {"record": True}}}
+        records = [*_histograms(rng), *records]
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     if status == "running":
@@ -139,6 +143,17 @@ def _records(
             **{"kind": "eval", **where, "seconds": round(epoch * 2.0 + 0.1, 3)},
             **{**test, "accuracy": accuracy},
         }
+
+
+def _histograms(rng: random.Random) -> Iterable[dict[str, Any]]:
+    edges = [-20.5 + 0.5 * place for place in range(43)]
+    for update in (1, 5, 10, 25):
+        counts = [
+            int(1000 * math.exp(-((edge + 8) ** 2) / 20) + rng.random()) for edge in edges[:-1]
+        ]
+        field = {"edges": edges, "counts": counts, "zeros": 0, "elements": sum(counts)}
+        where = {"update": update, "epoch": update / 32, "seconds": 0.1}
+        yield {"kind": "histogram", **where, "gradient": field, "change": field}
 
 
 def write_grid(

@@ -14,6 +14,7 @@ import polars as pl
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
 from experiments.analysis.claims import Row
 from experiments.analysis.curves import best_cells
+from experiments.analysis.dashboard.histograms import histograms_data
 from experiments.analysis.palette import style
 from experiments.analysis.robustness import robustness
 from experiments.analysis.tables import (
@@ -78,6 +79,7 @@ def section_data(section: Section) -> dict[str, Any]:
         "scores": {kind: score_data(section.grid(kind)) for kind in kinds},
         "score_titles": {kind: SCORES[kind] for kind in kinds},
         "robustness_titles": {k: v.replace("\n", " ") for k, v in ROBUSTNESS.items()},
+        "histograms": histograms_data(section, lrs),
         "runs": runs_data(section),
     }
 

@@ -25,7 +25,7 @@ PAGE = Path(__file__).parent / "page"
 
 SCRIPTS = (
     *("dom.js", "state.js", "source.js", "charts.js", "robustness.js", "mean.js", "curves.js"),
-    *("claims.js", "runs.js", "mechanism.js", "main.js"),
+    *("claims.js", "runs.js", "mechanism.js", "ridges.js", "main.js"),
 )
 """Joined in this order into one script, since a page from ``file://`` may not load modules."""
 

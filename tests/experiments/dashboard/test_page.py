@@ -36,6 +36,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     invented_store.write_grid(root, ["sgd", "adam", "radam"], rates, seeds, experiment=EVIL)
     mini = {"protocol__name": "mini", "task__dataset": "standin"}
     invented_store.write_grid(root, ["adam", "radam"], (0.1, 0.01), (1,), epochs=4, **mini)
+    watched = invented_store.configuration("radam", 0.1, 4)
+    invented_store.write(root, watched, histograms=True)
     failed = invented_store.configuration("adam", 0.1, 9)
     invented_store.write(root, failed, status="failed", error=EVIL)
     return root
@@ -83,7 +85,7 @@ def test_the_first_view_shows_every_part(opened: Chrome) -> None:
     assert [len(row) for row in heatmap["z"]] == [3, 3, 3]
     assert len(opened.find_elements(By.CSS_SELECTOR, "#robustness-table tbody tr")) == 3
     assert len(opened.find_elements(By.CSS_SELECTOR, "details.claim")) == 20
-    assert "28 of 28 runs" in opened.find_element(By.ID, "runs-count").text
+    assert "29 of 29 runs" in opened.find_element(By.ID, "runs-count").text
     labels = opened.find_elements(By.CSS_SELECTOR, "[role=img]")
     assert all(label.get_attribute("aria-label") for label in labels if label.is_displayed())
 
@@ -135,7 +137,7 @@ def test_another_set_of_optimizers(opened: Chrome) -> None:
     click(opened, "#methods button", "SGD")
     assert names(opened, "rates-chart") == ["Adam", "RAdam"]
     wait(lambda: not any("SGD" in name for name in names(opened, "curves-chart")))
-    assert "19 of 28 runs" in opened.find_element(By.ID, "runs-count").text
+    assert "20 of 29 runs" in opened.find_element(By.ID, "runs-count").text
 
 
 def test_runs_are_sorted_and_searched(opened: Chrome) -> None:
@@ -214,6 +216,14 @@ def test_an_evil_optimizer_name_shows_as_text_in_the_charts(
         assert "<img src=x onerror=alert(1)>" in text, chart
     assert chromium.find_elements(By.CSS_SELECTOR, "main img") == []
     assert problems(chromium) == []
+
+
+def test_the_mechanism_is_drawn_where_there_are_records(opened: Chrome) -> None:
+    wait(lambda: drawn(opened, "ridges-2"))
+    traces = drawn(opened, "ridges-2")
+    assert len(traces) == 2 * 4  # a ridge and its base an update
+    assert max(traces[1]["y"]) > 0.5
+    assert not opened.find_elements(By.CSS_SELECTOR, "#mechanism-charts figure")
 
 
 def test_the_page_needs_no_network(page: str) -> None:

@@ -20,6 +20,8 @@ function draw() {
   requestAnimationFrame(() => {  // after the first charts have been painted
     drawClaims(head.claims);
     drawMechanism(head.mechanism);
+    drawRidges(currentSection());
+    byId("mechanism").hidden = !head.mechanism.length && !section?.histograms.length;
   });
 }
 
@@ -56,7 +58,7 @@ function showTheme() {
 }
 
 function listen() {
-  for (const id of ["score", "range", "y", "x", "lines", "scale"]) {
+  for (const id of ["score", "range", "y", "x", "lines", "scale", "quantity", "ridges"]) {
     byId(id).addEventListener("change", (event) => choose({[id]: event.target.value}));
   }
   byId("section").addEventListener("change", (event) => {

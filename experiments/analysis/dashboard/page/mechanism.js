@@ -1,7 +1,6 @@
 // Part 5: why it works, as charts of lines that Python has put together.
 
 function drawMechanism(charts) {
-  byId("mechanism").hidden = !charts.length;
   if (byId("mechanism-charts").childElementCount !== charts.length) {
     fill("mechanism-charts", charts.map((made, at) => el("figure", {},
       el("h3", {}, made.title), el("div", {class: "chart", id: `mechanism-${at}`, role: "img"}), el("figcaption", {}, made.note))));

@@ -15,6 +15,8 @@ const DEFAULTS = {
   runs: [],           // isolated runs, by id
   sort: "",           // column of the table of runs; "-" before it turns the order
   q: "",              // search
+  quantity: "gradient", // of the histograms
+  ridges: "",         // α of the histograms
   theme: "auto",      // auto | light | dark
 };
 
