@@ -2,8 +2,9 @@
 
 The distributions and the sampling are those of torchvision's ``RandomResizedCrop(size)`` with
 ``RandomHorizontalFlip()``, and of ``Resize(short)`` with ``CenterCrop(size)``, on pictures that
-are decoded at full size. What differs from PyTorch's ImageNet example is where things are done:
-pixels stay bytes until they are on the device, where a whole batch is mirrored and normalised.
+are decoded at full size; pixels differ from what Pillow makes by one level of 255 at most. What
+differs from PyTorch's ImageNet example is where things are done: pixels stay bytes until they are
+on the device, where a whole batch is mirrored and normalised.
 """
 
 import io
@@ -15,8 +16,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2 import functional as F
+
+try:
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:  # torchvision means to leave decoding to others: Pillow gives the same, slower
+    decode_jpeg = None
 
 AREA = (0.08, 1.0)
 """Part of the picture's area that a random crop covers."""
@@ -80,6 +85,8 @@ def decode(content: Tensor) -> Tensor:
     By torchvision (libjpeg-turbo), bit for bit what Pillow gives; by Pillow where torchvision
     refuses (ImageNet holds a PNG under a ``.JPEG`` name). Raises :class:`Damaged`.
     """
+    if decode_jpeg is None:
+        return _decode_with_pillow(content)
     try:
         return decode_jpeg(content, mode=ImageReadMode.RGB)
     except RuntimeError:
