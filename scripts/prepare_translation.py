@@ -1,0 +1,55 @@
+"""Prepare a translation corpus ahead of training: text, BPE, dictionaries, binary files.
+
+``python -m scripts.prepare_translation iwslt14`` finds it under RADAM_DATA (default ./data).
+Training does the same by itself when it needs it; ahead of time it can be watched and stopped, and
+goes on where it was. Prepared folders lie under XDG_CACHE_HOME (default ~/.cache) and serve
+fairseq's own commands too.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from experiments.console import exit_on_user_error, say
+from experiments.data import iwslt14, wmt16, written_numbers
+from experiments.data.translation import Source, prepare
+from experiments.errors import UserError
+
+CORPORA = {"iwslt14": iwslt14, "wmt16": wmt16}
+
+
+def main() -> None:
+    """Prepare what the command line names, and say where it lies."""
+    parser = argparse.ArgumentParser("python -m scripts.prepare_translation", description=__doc__)
+    parser.add_argument("corpus", choices=[*CORPORA, "standin"])
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("RADAM_DATA", "data")))
+    parser.add_argument("--merges", type=int, help="BPE merges (default: the corpus' own)")
+    parser.add_argument(
+        "--download", action="store_true", help=f"wmt16: fetch {wmt16.HUB} from the hub if missing"
+    )
+    asked = parser.parse_args()
+    prepared = prepare(find(asked.corpus, asked.data, asked.download), asked.merges, say)
+    say(prepared.origin)
+    for split, pairs in prepared.pairs.items():
+        say(f"  {split:6} {pairs:>9,} pairs")
+    say(str(prepared.folder))
+
+
+def find(corpus: str, data: Path, download: bool) -> Source:
+    """The corpus under ``data``, fetched if that is asked for; raises :class:`UserError`."""
+    if corpus == "standin":
+        return written_numbers.source()
+    source: Source | None = CORPORA[corpus].find(data)
+    if source is None and corpus == "wmt16" and download:
+        return wmt16.download(data / wmt16.FOLDER)
+    if source is None:
+        raise UserError(
+            f"{corpus} is not in {data.absolute()} (looked for {CORPORA[corpus].LOOKED_FOR}); put "
+            "it there, or name its folder with --data or RADAM_DATA"
+        )
+    return source
+
+
+if __name__ == "__main__":
+    with exit_on_user_error():
+        main()
