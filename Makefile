@@ -21,7 +21,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(SEEDS),seed=$(SEEDS)) $(if $(DEVICE),runner.device=$(DEVICE)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
-.PHONY: help setup test test-fast lint format reproduce-cifar reproduce-iwslt14 reproduce-wmt16 reproduce-lm1b dashboard dashboard-live report figures docker-build docker-reproduce-cifar bench clean
+.PHONY: help setup test test-fast lint format reproduce-cifar reproduce-iwslt14 reproduce-wmt16 reproduce-lm1b reproduce-imagenet dashboard dashboard-live report figures docker-build docker-reproduce-cifar bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ reproduce-iwslt14: setup ## Fig. 1 and Table 2 on IWSLT'14, likewise
 
 reproduce-wmt16: setup ## Table 2 on WMT'16, likewise
 	$(RUN) -m experiments.sweep run experiment=reproduce_wmt16 $(WORDS)
+
+reproduce-imagenet: setup ## the ImageNet study as far as this machine can
+	$(RUN) -m experiments.sweep run experiment=reproduce_imagenet $(WORDS)
 
 reproduce-lm1b: setup ## the One Billion Word study as far as this machine can (TEXT=europarlmin: another stand-in)
 	$(if $(filter standin,$(DATASET))$(TEXT),,$(RUN) -m scripts.prepare_lm1b --if-present)
@@ -96,6 +99,7 @@ docker-reproduce-cifar: docker-build ## the CIFAR-10 study in a container (GPUS=
 bench: setup ## speed, side by side with what one would use instead
 	$(RUN) -m benchmarks.optimizers
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.imagenet_pipeline
 	$(RUN) -m benchmarks.language_model
 
 clean: ## remove caches; keeps data, runs and .venv

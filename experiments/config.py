@@ -309,7 +309,7 @@ def resolve(composed: DictConfig) -> RunConfig:
     except OmegaConfBaseException as error:
         raise UserError(" ".join(str(error).split())) from None
     assert isinstance(raw, dict)
-    for key in ("grid", "launcher"):  # a sweep's business, not a run's
+    for key in ("grid", "launcher", "dry_run"):  # what is done with runs, not what they are
         raw.pop(key, None)
     return from_dict({str(k): v for k, v in raw.items()})
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from experiments.compose import settle_dataset
 from experiments.config import CONFIG_DIR, resolve
 from experiments.console import exit_on_user_error, say
+from experiments.launch.dry_run import describe_needs
 from experiments.processes import is_main
 from experiments.progress import display
 from experiments.tracking.wandb_mirror import mirrored
@@ -28,6 +29,10 @@ def main(composed: DictConfig) -> float | None:
         config, why = together(lambda: settle_dataset(resolve(composed)))
         say(f"data: {why}")
         say(f"{config.task.name}, {config.protocol.name} protocol: {describe_setting(config)}")
+        if composed.dry_run:
+            for line in together(lambda: describe_needs(config)):
+                say(line)
+            return None
         mirrors_of = mirrored(config) if is_main() else nullcontext([])
         with mirrors_of as mirrors, display(1) as shown:
             result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
@@ -40,5 +45,7 @@ def main(composed: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
+    # Hydra knows settings, not flags.
+    sys.argv[1:] = ["dry_run=true" if word == "--dry-run" else word for word in sys.argv[1:]]
     with joined(), exit_on_user_error():
         main()

@@ -1,18 +1,23 @@
 """What a run will take, from a few measured updates."""
 
+import itertools
 import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from experiments.config import RunConfig, task_class
 from experiments.launch.local import context
+from experiments.tasks.task import Task
+from experiments.training.distributed import any_of
 from experiments.training.length import total_updates
 from experiments.training.precision import choose_device
 from experiments.training.run import build_step
+from experiments.training.step import Step
 
 MEASURED_SECONDS = 3.0
 LEAST_UPDATES, MOST_UPDATES = 3, 50
@@ -59,17 +64,39 @@ def measure(config: RunConfig) -> Cost:
     if config.runner.threads is not None:
         torch.set_num_threads(config.runner.threads)
     task, step = build_step(config, device)
-    batches = task.batches(0)
+    return cost_of(config, task, time_updates(config, task, step), device)
+
+
+def time_updates(
+    config: RunConfig,
+    task: Task[Any],
+    step: Step,
+    most: int = MOST_UPDATES,
+    enough_seconds: float = MEASURED_SECONDS,
+    most_seconds: float = MOST_SECONDS,
+) -> list[float]:
+    """The seconds of each of a run's first updates, the reading of their data included.
+
+    Ends after ``most`` updates; sooner after ``enough_seconds`` if there are LEAST_UPDATES, and
+    after ``most_seconds`` however few there are.
+    """
+    epochs = (task.batches(epoch) for epoch in itertools.count())
+    batches = itertools.chain.from_iterable(epochs)
     times: list[float] = []
-    started = time.perf_counter()
-    for batch in batches:
-        mark = time.perf_counter()
-        step([batch] * config.training.accumulate, config.optimizer.lr)[0].item()
-        times.append(time.perf_counter() - mark)
-        passed = time.perf_counter() - started
-        enough = len(times) >= LEAST_UPDATES and passed > MEASURED_SECONDS
-        if enough or len(times) >= MOST_UPDATES or passed > MOST_SECONDS:
-            break
+    started = mark = time.perf_counter()
+    while True:
+        group = list(itertools.islice(batches, config.training.accumulate))
+        step(group, config.optimizer.lr)[0].item()
+        present = time.perf_counter()
+        times.append(present - mark)
+        mark, passed = present, present - started
+        enough = len(times) >= LEAST_UPDATES and passed > enough_seconds
+        if any_of(enough or len(times) >= most or passed > most_seconds)[0]:
+            return times
+
+
+def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torch.device) -> Cost:
+    """What the whole run takes if its updates go on as the measured ones, the first left out."""
     warm = sorted(times[1:] or times)
     updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
     updates = total_updates(config, updates_per_epoch)
