@@ -5,6 +5,7 @@ The three do the same arithmetic; they differ in how often the tensors travel th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import torch
 from torch import Tensor
@@ -72,6 +73,19 @@ class Batch:
             self.max_exp_avg_sqs,
         )
 
+    def where(self, chosen: list[bool]) -> "Batch":
+        """Return the part of the parameters that is ``chosen``."""
+        return Batch(*(list(compress(tensors, chosen)) for tensors in self.lists))
+
+
+SMALL = 2**16
+"""Elements up to which a CPU tensor is updated by one thread.
+
+torch's fused CPU kernel starts all its threads for every tensor. For small ones that gains little
+(ResNet-20 on 2 idle cores: 0.10 ms a step instead of 0.11), and on a busy machine each start waits
+for a thread that has no core, which was measured at up to a millisecond a tensor.
+"""
+
 
 def fused(batch: Batch, update: Update) -> None:
     """One pass over parameters, gradients and state through torch's fused kernel.
@@ -82,6 +96,20 @@ def fused(batch: Batch, update: Update) -> None:
     """
     if not update.adaptive:
         return foreach(batch, update)
+    threads = torch.get_num_threads()
+    small = [p.is_cpu and p.numel() <= SMALL for p in batch.params]
+    if threads == 1 or not any(small):
+        return _fused_kernel(batch, update)
+    torch.set_num_threads(1)
+    try:
+        _fused_kernel(batch if all(small) else batch.where(small), update)
+    finally:
+        torch.set_num_threads(threads)
+    if not all(small):
+        _fused_kernel(batch.where([not one for one in small]), update)
+
+
+def _fused_kernel(batch: Batch, update: Update) -> None:
     kernel = torch._fused_adamw_ if update.decoupled else torch._fused_adam_
     step = torch.full((), update.t, dtype=torch.float32, device=batch.params[0].device)
     decay = update.weight_decay

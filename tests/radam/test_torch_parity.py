@@ -68,6 +68,30 @@ def test_bit_for_bit_where_torch_has_the_fused_step(name, dtype):
         torch.testing.assert_close(p, q, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("sizes", [[3, 70_000, 5, 66_000, 0], [3, 5], [70_000]])
+def test_bit_for_bit_whatever_the_threads(sizes):
+    """Small tensors take one thread, large ones all; the process keeps the number it had."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.manual_seed(0)
+        mine = [torch.nn.Parameter(torch.randn(size)) for size in sizes]
+        yours = [torch.nn.Parameter(p.detach().clone()) for p in mine]
+        ours = Adam(mine, 0.01, variant="torch")
+        theirs = torch.optim.Adam(yours, 0.01, fused=True)
+        for _ in range(3):
+            for p, q in zip(mine, yours, strict=True):
+                p.grad = torch.randn_like(p)
+                q.grad = p.grad.clone()
+            ours.step()
+            theirs.step()
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    for p, q in zip(mine, yours, strict=True):
+        assert torch.equal(p, q)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("path", PATHS, ids=str)
 def test_half_precision_is_computed_in_float32_on_every_path(dtype, path):
