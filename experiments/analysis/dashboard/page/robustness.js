@@ -88,10 +88,8 @@ function cellLabel(section, method, cell) {
 
 function drawHeatmap(section, score, kind) {
   const places = shownMethods(section).reverse();  // Plotly counts rows from below
-  const blank = () => section.lrs.map(() => null);
-  const values = places.map(blank);
-  const texts = places.map(blank);
-  const hovers = places.map(blank);
+  const rows = (empty) => places.map(() => section.lrs.map(() => empty));
+  const [values, texts, hovers] = [rows(null), rows(""), rows("")];
   for (const cell of score.cells) {
     const row = places.indexOf(cell.method);
     if (row < 0) continue;
