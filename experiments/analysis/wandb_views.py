@@ -93,7 +93,7 @@ def workspace(section: Section, entity: str, project: str) -> ws.Workspace:
             ws.Section(name="Learning-rate robustness", panels=panels(section), is_open=True)
         ],
         runset_settings=ws.RunsetSettings(
-            filters=[ws.Config(key) == value for key, value in filters(section).items()],
+            filters=ws.And(*(ws.Config(key) == value for key, value in filters(section).items())),
         ),
     )
 

@@ -1,7 +1,7 @@
 """Reads what wandb writes offline: its record messages, out of the log file they lie in.
 
-wandb removed the reader that it had in Python (``wandb.sdk.internal.datastore``) with 0.27; the
-messages are wandb's own still, and the blocks around them are LevelDB's log format.
+The wandb tested here (0.31) no longer has the reader ``wandb.sdk.internal.datastore``; the messages
+are wandb's own still, and the blocks around them are LevelDB's log format.
 """
 
 import json
