@@ -21,8 +21,8 @@ from experiments.errors import UserError
 SHARDS = 8
 """Of the training text, so that shard order and the state's beginnings are exercised."""
 
-EUROPARL = "lm/europarlmin"
-"""Where under the data folder ``train.txt`` and ``dev.txt`` lie: a paragraph a line."""
+EUROPARL = "lm/europarlmin/train.txt"
+"""Where under the data folder the debates are: a paragraph a line."""
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|(?:Mrs?|Ms|Dr|St)\.|[^\W\d_]+(?:[-_]\w+)*|'\w+|\S")
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!Mr\.)(?<!Mrs\.)(?<!Ms\.)(?<!Dr\.)\s+(?=[A-Z\"'(])")
@@ -57,14 +57,13 @@ def pydoc() -> Standin:
 
 
 def europarlmin(data_dir: Path) -> Standin:
-    """European Parliament debates: 3.3 million words to train on, its ``dev.txt`` to validate on.
+    """European Parliament debates: 3.3 million words to train on.
 
     Tested on One Billion Word's own first held-out shard, words unknown to the debates as
     ``<UNK>``: other prose than the training text, and no test of One Billion Word's models.
     """
-    folder, shard = data_dir / EUROPARL, held_out_shard(data_dir)
-    files = {"train": folder / "train.txt", "validation": folder / "dev.txt"}
-    missing = [str(path) for path in files.values() if not path.is_file()]
+    file, shard = data_dir / EUROPARL, held_out_shard(data_dir)
+    missing = [] if file.is_file() else [str(file)]
     if shard is None:
         missing.append("One Billion Word's news.en.heldout-00000-of-00050 in its folder")
     if missing or shard is None:
@@ -73,13 +72,10 @@ def europarlmin(data_dir: Path) -> Standin:
             "put them there, or write task.standin_text=pydoc"
         )
 
-    def lines() -> dict[Split, list[str]]:
-        return {split: list(sentences(_lines_of(path))) for split, path in files.items()}
-
     return Standin(
-        f"STAND-IN: europarlmin in {folder}, not One Billion Word; tested on One Billion Word's "
-        f"own shard {shard.path.name} (md5 {shard.md5})",
-        lines,
+        f"STAND-IN: europarlmin's {file}, not One Billion Word; tested on One Billion Word's own "
+        f"shard {shard.path.name} (md5 {shard.md5})",
+        lambda: {"train": list(sentences(_lines_of(file)))},
         (shard,),
     )
 
