@@ -40,7 +40,8 @@ from experiments.data.lm1b_published import TRAIN_TOKENS, WORDS
 from experiments.training.run import build_step
 
 UPDATES = 50
-"""A turn: so many updates, then the held-out tokens that the mini protocol has for them."""
+"""A turn: so many updates, then the held-out tokens that the mini protocol has for them; a loop
+yields after either."""
 
 
 def zipf(words: int) -> np.ndarray:
@@ -115,6 +116,7 @@ def plain_turns(config: RunConfig, held_out: int) -> Iterator[None]:
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
             loss.item()
+        yield
         model.eval()
         state, total = (zeros, zeros), 0.0
         with torch.no_grad():
@@ -137,14 +139,15 @@ def our_turns(config: RunConfig, device: torch.device, evaluate: bool = True) ->
                 loss, _ = step([batch], config.optimizer.lr)
                 if device.type == "cpu":
                     loss.item()
+            yield
             if evaluate:
                 with torch.no_grad():
                     float(task.evaluate(step.model, "test")["loss"])
-            yield
+                yield
 
 
 def seconds(turns: Iterator[None], wait: Callable[[], None]) -> float:
-    """Of one turn."""
+    """Until the loop yields again."""
     wait()
     started = time.perf_counter()
     next(turns)
@@ -166,20 +169,28 @@ def compare_mini(rounds: int) -> None:
         )
         write_corpus(Path(place), task.vocabulary, 1_500_000, held_out)
         plain, ours = plain_turns(config, held_out), our_turns(config, torch.device("cpu"))
-        for turns in (plain, ours):
+        for turns in (plain, ours, plain, ours):
             next(turns)
-        times = [(seconds(plain, _no_wait), seconds(ours, _no_wait)) for _ in range(rounds)]
-    slow, fast = (statistics.median(column) for column in zip(*times, strict=True))
+        # By round: training and evaluation of the plain loop, then of ours; [rounds, 2, 2].
+        times = np.array([
+            [[seconds(loop, _no_wait) for _ in range(2)] for loop in (plain, ours)]
+            for _ in range(rounds)
+        ])  # fmt: skip
     trained = UPDATES * batch * task.sequence
     table = Table(
-        "model", "plain loop", "this loop", "ratio",
-        title=f"training tokens/s, {held_out:,} held-out tokens evaluated for every {trained:,}; "
-        f"medians of {rounds} interleaved turns",
+        f"{task.layers}×LSTM-{task.hidden}, {task.vocabulary:,} words, batch {batch}",
+        "plain loop", "this loop", "ratio",
+        title=f"tokens/s, medians of {rounds} interleaved turns",
         caption=describe_machine("cpu"),
     )  # fmt: skip
-    ratio = statistics.median(a / b for a, b in times)
-    name = f"{task.layers}×LSTM-{task.hidden}, {task.vocabulary:,} words, batch {batch}"
-    table.add_row(name, f"{trained / slow:,.0f}", f"{trained / fast:,.0f}", f"{ratio:.2f}×")
+    for what, tokens, part in (
+        ("training", trained, times[:, :, 0]),
+        ("evaluation", held_out, times[:, :, 1]),
+        (f"a run: {held_out:,} evaluated for {trained:,} trained", trained, times.sum(2)),
+    ):
+        slow, fast = np.median(part, 0)
+        ratio = np.median(part[:, 0] / part[:, 1])
+        table.add_row(what, f"{tokens / slow:,.0f}", f"{tokens / fast:,.0f}", f"{ratio:.2f}×")
     console.print(table)
 
 

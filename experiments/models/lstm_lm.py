@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,11 +48,16 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
     DistributedDataParallel the processes must agree), and losses are fused.
     """
 
+    bounds: Tensor
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register_buffer("bounds", torch.tensor(self.cutoffs[:-1]), persistent=False)
+
     def summed_loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Minus the log-probabilities of ``targets`` (int64 [N]), added; ``hidden`` [N, width]."""
         first = self.cutoffs[0]
-        bounds = torch.tensor(self.cutoffs[:-1], device=targets.device)
-        cluster = torch.bucketize(targets, bounds, right=True)
+        cluster = torch.bucketize(targets, self.bounds, right=True)
         in_head = torch.where(cluster == 0, targets, first - 1 + cluster)
         loss = F.cross_entropy(self.head(hidden), in_head, reduction="sum", ignore_index=-100)
         for number, tail in enumerate(self.tail):
