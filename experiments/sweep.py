@@ -163,10 +163,10 @@ def _hand_over(
     code = tie_to_commit(sweep.store, is_true("allow_dirty", dirty))
     with one_at_a_time(sweep.store):
         queue = read_queue(sweep.store)
-        configs = [c for c in configs if run_key(c) not in queue]
+        configs = [c for c in configs if run_key(c) not in queue]  # another may have been faster
         if grid is not None:
             sweep.write(*grid)
-        for line in hand_over(sweep, configs, launcher, code):
+        for line in hand_over(sweep, configs, launcher, code) if configs else ():
             say(line)
     say(f"{len(configs)} runs submitted: python -m experiments.sweep status {sweep.written}")
     return 0

@@ -43,6 +43,8 @@ def hand_over(
     """
     for config in configs:
         RunFolder(config.folder).write_config(config)
+    if launcher.container is not None:  # engines refuse to mount what is not there
+        configs[0].runner.data_dir.mkdir(parents=True, exist_ok=True)
     keys = [run_key(config) for config in configs]
     facts = {"commit": code.commit, "dirty": code.dirty, "code": str(code.path)}
     if isinstance(launcher, LocalLauncher):

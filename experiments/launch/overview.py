@@ -1,6 +1,7 @@
 """A grid at a glance: what became of its runs, for ``plan`` and ``status``."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -118,10 +119,10 @@ def _latest_record(folder: Path) -> str:
 
 
 def _last_complaint(log: Path) -> str:
-    """The last line of SLURM's in a run's log, or that it was killed."""
+    """The last error in a run's log, which may be SLURM's or the engine's; else a guess."""
     try:
         text = log.read_text(errors="replace")[-16384:].splitlines()
     except OSError:
         return "killed before it wrote a word?"
-    complaints = [line for line in text if "slurmstepd" in line or line.startswith("srun:")]
-    return complaints[-1].partition("error: ")[2] if complaints else "killed?"
+    complaints = [line for line in text if "error: " in line.lower()]
+    return re.split("error: ", complaints[-1], flags=re.IGNORECASE)[-1] if complaints else "killed?"

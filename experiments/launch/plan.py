@@ -13,6 +13,7 @@ from experiments.launch.grid import expand
 from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.queued import Queue, read_queue
 from experiments.launch.remember import remembered
+from experiments.launch.worker import LOG
 from experiments.tracking.run_folder import METRICS, RunFolder
 from experiments.training.precision import choose_device
 
@@ -39,7 +40,8 @@ def state(folder: RunFolder, queue: Queue) -> State:
         return entry.state
     if result is not None:
         return "failed" if result.status == "failed" else "interrupted"
-    return "unfinished" if (folder.path / METRICS).exists() else "missing"
+    begun = any((folder.path / name).exists() for name in (METRICS, LOG))
+    return "unfinished" if begun else "missing"
 
 
 @dataclass(frozen=True)

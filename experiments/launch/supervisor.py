@@ -1,7 +1,8 @@
 """The local launcher's process: carries out a submission without anyone watching.
 
-``python -m experiments.launch.supervisor SUBMISSION`` is what ``submit launcher=local`` starts in
-a session of its own, so that it outlives the shell.
+``python -m experiments.launch.supervisor SUBMISSION LOCK`` is what ``submit launcher=local`` starts
+in a session of its own, so that it outlives the shell; LOCK is the file descriptor that it holds
+the submission by.
 """
 
 import os
@@ -31,7 +32,13 @@ def submit_local(submission: Submission, code: Code) -> int:
     """Start the process that carries the submission out; returns its number at once."""
     with submission.held() as lock, (submission.path / LOG).open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.launch.supervisor", str(submission.path)],
+            [
+                sys.executable,
+                "-m",
+                "experiments.launch.supervisor",
+                str(submission.path),
+                str(lock),
+            ],
             cwd=code.path,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -76,6 +83,7 @@ def main() -> int:
         run_local(configs, slots_for(configs, launcher), launcher, shown, stop)
     if stop:
         return stop.exit_code
+    os.close(int(sys.argv[2]))  # nothing of it is queued any more
     sweep = submission.path.parent
     done = subprocess.run([sys.executable, "-m", "experiments.sweep", "collect", str(sweep)])
     return done.returncode

@@ -44,11 +44,13 @@ for i in "${!runs[@]}"; do
 done
 
 $again || exit 0
-if [ -e @CANCELLED@ ] || [ "$(squeue --noheader --job="$SLURM_JOB_ID" --format=%T)" != RUNNING ]; then
-  echo "cancelled: not queued again"
+# By this name alone: the last job of an array shares its number with the whole of it.
+job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+if [ -e @CANCELLED@ ] || [ "$(squeue --noheader --job="$job" --format=%T)" != RUNNING ]; then
+  echo "ended from outside: queued again by SLURM, or cancelled"
 elif [ "${SLURM_RESTART_COUNT:-0}" -ge @REQUEUES@ ]; then
   echo "queued again @REQUEUES@ times already: launcher.requeues"
 else
   echo "$(date --iso-8601=seconds) queued again"
-  scontrol requeue "$SLURM_JOB_ID"
+  scontrol requeue "$job"
 fi

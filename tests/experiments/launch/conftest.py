@@ -82,8 +82,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "runs"
+def store(tmp_path: Path) -> Iterator[Path]:
+    """Where runs go; what goes on in the background when the test ends, ends with it."""
+    yield tmp_path / "runs"
+    for noted in tmp_path.glob("*/sweeps/*/*/pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(noted.read_text().split()[1]), signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -126,8 +130,9 @@ class Slurm:
         return next(pid for pid, words in processes() if words[1:] == worker)
 
     def job_of(self, run: Path) -> str:
-        """The job that a run goes on in."""
-        return variables(self.process_of(run))["SLURM_JOB_ID"]
+        """The job that a run goes on in, by its place in the array."""
+        found = variables(self.process_of(run))
+        return f"{found['SLURM_ARRAY_JOB_ID']}_{found['SLURM_ARRAY_TASK_ID']}"
 
     def seconds_of(self, run: Path) -> int:
         """How long the job of a run goes on already."""

@@ -144,7 +144,8 @@ def test_the_image_carries_out_the_smoke_protocol_as_another_user(
     assert result["commit"] == "0123456789ab"
     assert found.stat().st_uid == 1000
     assert engine("podman", *inside, "id", "-u").strip() == "1000"
-    engine("podman", *inside, "python", "-c", "import fairseq.libbleu")
+    fairseq = "from radam.fairseq_plugin.compat import import_fairseq; import_fairseq()"
+    engine("podman", *inside, "python", "-c", f"{fairseq}; import fairseq.libbleu")
 
 
 @pytest.mark.slow
