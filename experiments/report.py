@@ -115,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         written += [path for paths in figures.values() for path in paths]
     if asked.what == "all":
         written.append(write_document(found, rows, figures, asked.out))
+        written.append(write_rows(results, asked.out))
     if written:
         say("\nWritten:")
     for path in written:
@@ -162,6 +163,13 @@ def write_document(
     relative = {name: [p.relative_to(out) for p in paths] for name, paths in figures.items()}
     path = out / "REPORT.md"
     write_atomic(path, report_document(found, rows, relative))
+    return path
+
+
+def write_rows(results: pl.DataFrame, out: Path) -> Path:
+    """``runs.parquet``: a row a run with its whole configuration, commit and hardware."""
+    path = out / "runs.parquet"
+    write_atomic(path, lambda file: results.write_parquet(file))
     return path
 
 
