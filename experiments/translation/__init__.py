@@ -1,0 +1,1 @@
+"""Translation: fairseq's data, model, loss and search, brought under the suite's own loop."""

@@ -1,0 +1,43 @@
+"""A tiny run on the stand-in, for the tests of translation; its data are prepared once."""
+
+import pytest
+import torch
+
+from experiments.compose import compose
+from experiments.config import RunConfig, resolve
+
+SMALL = (
+    "task=iwslt14_en_de",
+    "protocol=smoke",
+    "task.dataset=standin",
+    "task.dropout=0",
+    "task.train_examples=200",
+    "runner.device=cpu",
+)
+
+
+@pytest.fixture(scope="session")
+def fairseq():
+    """The real fairseq; tests that need it are skipped where it is not installed."""
+    from radam.fairseq_plugin import compat
+
+    try:
+        return compat.import_fairseq()
+    except compat.FairseqNotFound as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_stand_in(tmp_path_factory):
+    """Prepared folders of the session's own, of a stand-in with fewer pairs."""
+    from experiments.data import written_numbers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(written_numbers, "PAIRS", {"train": 400, "valid": 40, "test": 40})
+        torch.set_num_threads(1)
+        yield
+
+
+def configuration(*words: str) -> RunConfig:
+    return resolve(compose([*SMALL, *words]))
