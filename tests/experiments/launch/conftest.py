@@ -126,8 +126,13 @@ class Slurm:
 
     def process_of(self, run: Path) -> int:
         """The process that carries a run out."""
+        (pid,) = self.processes_of(run)
+        return pid
+
+    def processes_of(self, run: Path) -> list[int]:
+        """The same in a list, which is empty where the run does not go on."""
         worker = ["-m", "experiments.launch.worker", str(run)]
-        return next(pid for pid, words in processes() if words[1:] == worker)
+        return [pid for pid, words in processes() if words[1:] == worker]
 
     def job_of(self, run: Path) -> str:
         """The job that a run goes on in, by its place in the array."""

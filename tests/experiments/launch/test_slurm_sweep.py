@@ -65,7 +65,9 @@ class Accidents:
                 happens(run)
                 del self.waiting[run]
         for run in list(self.held):
-            if self.slurm.seconds_of(run) > LIMIT - NOTICE + 3:
+            if not self.slurm.processes_of(run):  # SLURM's notice woke it, and it has saved
+                self.held.remove(run)
+            elif self.slurm.seconds_of(run) > LIMIT - NOTICE + 3:
                 os.kill(self.slurm.process_of(run), signal.SIGCONT)
                 self.held.remove(run)
 
