@@ -29,8 +29,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.machine import describe_machine
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import RunConfig, resolve
+from experiments.config import RunConfig
 from experiments.console import console
 from experiments.data.lm1b import folder_of
 from experiments.data.lm1b_corpus import COUNTS, MANIFEST, Manifest, Shard

@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from benchmarks.machine import describe_machine, matmul_rate
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import resolve
 from experiments.console import console
 from experiments.data.cifar10 import MEAN, STD
 from experiments.data.images import ImageDataset, LabelledImages

@@ -1,11 +1,9 @@
 """One run, as data: the typed configuration, its checks, and its identity.
 
-Hydra composes YAML from ``configs/``; :func:`resolve` turns the result into a :class:`RunConfig`
-or raises a :class:`~experiments.errors.UserError` that names the field, the value and the remedy.
-Every field is documented here, and nowhere else.
+Hydra composes YAML from ``configs/``; :func:`experiments.checked.resolve` turns the result into a
+:class:`RunConfig`. Every field is documented here, and nowhere else.
 """
 
-import difflib
 import hashlib
 import importlib
 import json
@@ -14,20 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializeAsAny,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 import radam.zoo
-from experiments.errors import UserError
 
 SCHEMA_VERSION = 1
 """Part of every run's identity: raise it when the meaning of a scientific field changes."""
@@ -297,72 +291,3 @@ def task_class(name: str) -> type:
         raise ValueError(f"task {name!r} does not exist; write one of {', '.join(task_names())}")
     module = importlib.import_module(f"experiments.tasks.{name}")
     return module.TASK
-
-
-def resolve(composed: DictConfig) -> RunConfig:
-    """Type and check what Hydra composed.
-
-    Raises :class:`UserError` naming field, value and remedy.
-    """
-    try:
-        raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UserError(" ".join(str(error).split())) from None
-    assert isinstance(raw, dict)
-    for key in ("grid", "launcher", "dry_run"):  # what is done with runs, not what they are
-        raw.pop(key, None)
-    return from_dict({str(k): v for k, v in raw.items()})
-
-
-def from_dict(raw: Mapping[str, Any]) -> RunConfig:
-    """A :class:`RunConfig` from nested plain values, such as a run folder's ``config.yaml``.
-
-    Raises :class:`UserError` naming field, value and remedy.
-    """
-    try:
-        return RunConfig.model_validate(raw)
-    except ValidationError as error:
-        raise UserError("\n".join(_explain(e, raw) for e in error.errors())) from None
-
-
-CHOICES = ("constant", "multi_step", "linear", "inverse_sqrt", "local", "wandb")
-"""Names by which pydantic tells the kinds of a section apart; no part of a field's path."""
-
-
-def _explain(error: Any, raw: Mapping[str, Any]) -> str:
-    """One line for one of pydantic's errors: field, value, what to write instead."""
-    parts = [str(p) for p in error["loc"] if p not in CHOICES]
-    field, value = ".".join(parts), error.get("input")
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(parts[:-1], raw)
-        return f"{field}: no such key{suggestion(parts[-1], known)}"
-    if error["type"] == "missing":
-        return f"{field}: missing; give it a value"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error" and (not field or "=" in message):
-        return message
-    if error["type"] == "value_error":
-        return f"{field}: {message}"
-    message = message[0].lower() + message[1:]
-    return f"{field}={value}: {message}"
-
-
-def _known_keys(path: list[str], raw: Mapping[str, Any]) -> list[str]:
-    section: Any = RunConfig
-    for part in path:
-        if part == "task":
-            section = task_class(str(raw["task"]["name"])).Config
-        elif part == "schedule":
-            kinds = {"constant": Constant, "multi_step": MultiStep, "linear": Linear}
-            section = kinds.get(str(raw["schedule"]["name"]), InverseSqrt)
-        elif part == "tracking":
-            section = WandbTracking if raw["tracking"]["name"] == "wandb" else LocalTracking
-        else:
-            section = section.model_fields[part].annotation
-    return list(getattr(section, "model_fields", {}))
-
-
-def suggestion(word: str, known: list[str]) -> str:
-    """``; did you mean ...?`` or the list of what is known."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"

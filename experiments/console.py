@@ -11,7 +11,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from experiments.config import CONFIG_DIR, RunConfig, suggestion
+from experiments.checked import suggestion
+from experiments.config import CONFIG_DIR, RunConfig
 from experiments.errors import ToldElsewhere, UserError
 from experiments.processes import is_main, place_from_environment
 

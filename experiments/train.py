@@ -9,8 +9,9 @@ from contextlib import nullcontext
 import hydra
 from omegaconf import DictConfig
 
+from experiments.checked import resolve
 from experiments.compose import settle_dataset
-from experiments.config import CONFIG_DIR, resolve
+from experiments.config import CONFIG_DIR
 from experiments.console import exit_on_user_error, say
 from experiments.launch.dry_run import describe_needs
 from experiments.processes import is_main

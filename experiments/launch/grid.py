@@ -19,8 +19,9 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import CONFIG_DIR, RunConfig, resolve
+from experiments.config import CONFIG_DIR, RunConfig
 from experiments.errors import UserError
 
 Axes = dict[str, list[str]]

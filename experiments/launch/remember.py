@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.config import CONFIG_DIR, RunConfig, from_dict
+from experiments.checked import from_dict
+from experiments.config import CONFIG_DIR, RunConfig
 from experiments.files import write_atomic
 
 KEPT = 20

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from experiments.config import RunConfig, from_dict
+from experiments.checked import from_dict
+from experiments.config import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.tracking.result import RunResult, read_result

@@ -2,8 +2,9 @@
 
 import pytest
 
+from experiments.checked import from_dict, resolve
 from experiments.compose import compose
-from experiments.config import RunConfig, from_dict, resolve
+from experiments.config import RunConfig
 
 BASE = ["task.dataset=standin"]
 

@@ -9,8 +9,8 @@ import pytest
 
 from experiments.analysis.claims.paper import paper
 from experiments.analysis.claims.scorecard import FROM_RUNS
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import resolve
 from experiments.errors import UserError
 from experiments.launch.plan import make_plan
 from experiments.report import main

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.checked import resolve
 from experiments.compose import compose, settle_dataset
-from experiments.config import resolve
 from experiments.data import lm1b_published as published
 from experiments.errors import UserError
 from experiments.training.run import run

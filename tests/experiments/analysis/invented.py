@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.cells import Section, sections
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import resolve, task_class
+from experiments.config import task_class
 from experiments.tracking.result import RunResult
 from experiments.tracking.store import read_results
 

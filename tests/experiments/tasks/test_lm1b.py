@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.checked import resolve
 from experiments.compose import compose, settle_dataset
-from experiments.config import RunConfig, resolve
+from experiments.config import RunConfig
 from experiments.data.lm1b_streams import IGNORE
 from experiments.errors import UserError
 from experiments.launch.grid import expand

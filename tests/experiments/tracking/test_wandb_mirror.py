@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import RunConfig, resolve
+from experiments.config import RunConfig
 from experiments.tracking import wandb_mirror
 from experiments.tracking.result import read_result
 from experiments.tracking.wandb_client import fingerprint, history_row, read_record

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
+from experiments.checked import resolve
 from experiments.compose import compose, settle_dataset
-from experiments.config import resolve
 from experiments.processes import place
 from experiments.training.distributed import joined
 from experiments.training.run import prepare
