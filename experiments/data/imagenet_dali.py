@@ -71,7 +71,9 @@ class DaliLoader:
                 reason = str(error).splitlines()[0]
                 raise UserError(f"task.loader=dali: a batch cannot be decoded ({reason})") from None
             flip, labels = flips.popleft()
-            yield PixelBatch(_as_torch(pixels, self.device), flip, labels).to(self.device)
+            batch = PixelBatch(_as_torch(pixels, self.device), labels).to(self.device)
+            mirror = flip.to(self.device)[:, None, None, None]
+            yield batch._replace(pixels=torch.where(mirror, batch.pixels.flip(-1), batch.pixels))
 
     def _read(self, request: Request) -> tuple[np.ndarray, Window]:
         index, epoch = request

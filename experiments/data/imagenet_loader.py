@@ -1,9 +1,11 @@
 """Batches of pictures, read and cut by worker processes and sent as bytes."""
 
 import itertools
+import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from typing import NamedTuple
 
 import torch
@@ -25,9 +27,7 @@ class PixelBatch(NamedTuple):
     """Pictures as a worker sends them."""
 
     pixels: Tensor
-    """uint8 [B, 3, size, size], channels last, not yet mirrored."""
-    flip: Tensor
-    """bool [B]: which are to be mirrored left to right."""
+    """uint8 [B, 3, size, size], channels last."""
     labels: Tensor
     """int64 [B]."""
 
@@ -72,13 +72,12 @@ class CutPictures(Dataset[PixelBatch]):
         pixels = torch.empty(
             len(requests), 3, size, size, dtype=torch.uint8, memory_format=torch.channels_last
         )
-        flip = torch.zeros(len(requests), dtype=torch.bool)
         for position, request in enumerate(requests):
-            flip[position] = self._cut_into(pixels[position], request)
-        return PixelBatch(pixels, flip, self.pictures.labels[[index for index, _ in requests]])
+            pixels[position] = self._shown(request)
+        return PixelBatch(pixels, self.pictures.labels[[index for index, _ in requests]])
 
-    def _cut_into(self, out: Tensor, request: Request) -> bool:
-        """Fill ``out`` [3, size, size]; whether it is to be mirrored."""
+    def _shown(self, request: Request) -> Tensor:
+        """What the network sees of a picture: uint8 [3, size, size]."""
         index, epoch = request
         cutting = self.cutting
         try:
@@ -89,11 +88,9 @@ class CutPictures(Dataset[PixelBatch]):
                 "damaged left out and counted with task.damaged=skip"
             ) from None
         if epoch is None:
-            out.copy_(centre(picture, cutting.resize, cutting.size))
-            return False
+            return centre(picture, cutting.resize, cutting.size)
         window = random_window(cutting.seed, epoch, index, picture.shape[1], picture.shape[2])
-        out.copy_(cut(picture, window, cutting.size))
-        return window.flip
+        return cut(picture, window, cutting.size)
 
 
 class TrainingOrder(Sampler[list[Request]]):
@@ -129,6 +126,13 @@ class TestOrder(Sampler[list[Request]]):
             yield [(index, None) for index in range(start, stop)]
 
 
+def _end_workers() -> None:
+    """At the end, Python asks daemons to go by a signal that ours ignore, and waits for them."""
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
+
+
 class Loader:
     """Reads batches in worker processes that stay from epoch to epoch.
 
@@ -147,6 +151,8 @@ class Loader:
         device: torch.device,
     ) -> None:
         self.device = device
+        if workers:
+            Finalize(None, _end_workers, exitpriority=0)
         self.loader: DataLoader[PixelBatch | UserError] = DataLoader(
             pictures,
             batch_sampler=order,
@@ -176,7 +182,7 @@ def _as_it_is(batch: PixelBatch) -> PixelBatch:
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """It may want to finish an update and write a checkpoint; workers go when it goes."""
+    """It may want to finish an update and write a checkpoint; see :func:`_end_workers`."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -4,7 +4,7 @@ The distributions and the sampling are those of torchvision's ``RandomResizedCro
 ``RandomHorizontalFlip()``, and of ``Resize(short)`` with ``CenterCrop(size)``, on pictures that
 are decoded at full size; pixels differ from what Pillow makes by one level of 255 at most. What
 differs from PyTorch's ImageNet example is where things are done: pixels stay bytes until they are
-on the device, where a whole batch is mirrored and normalised.
+on the device, where a whole batch is normalised.
 """
 
 import io
@@ -69,9 +69,10 @@ def random_window(seed: int, epoch: int, index: int, height: int, width: int) ->
 
 
 def cut(picture: Tensor, window: Window, size: int) -> Tensor:
-    """The window, resized to ``size``×``size`` with antialiasing; not yet mirrored."""
+    """The window, resized to ``size``×``size`` with antialiasing, mirrored if it is to be."""
     w = window
-    return F.resized_crop(picture, w.top, w.left, w.height, w.width, [size, size], antialias=True)
+    shown = F.resized_crop(picture, w.top, w.left, w.height, w.width, [size, size], antialias=True)
+    return shown.flip(-1) if w.flip else shown
 
 
 def centre(picture: Tensor, resize: int, size: int) -> Tensor:

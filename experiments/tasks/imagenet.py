@@ -74,7 +74,7 @@ class ImageNetConfig(TaskConfig):
 
 
 class ImageNet(Task[PixelBatch]):
-    """Pictures come from worker processes as bytes; mirrored and normalised on the device."""
+    """Pictures come from worker processes as bytes and are normalised on the device."""
 
     Config = ImageNetConfig
     metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=100 / REAL.classes)
@@ -150,7 +150,7 @@ class ImageNet(Task[PixelBatch]):
         yield from self._loaders()[0]
 
     def loss(self, model: nn.Module, batch: PixelBatch) -> tuple[Tensor, Counts]:
-        logits = model(self._inputs(batch))
+        logits = model(self.normalise(batch.pixels))
         loss = F.cross_entropy(logits, batch.labels)
         return loss, _count(logits.detach(), batch.labels, loss.detach())
 
@@ -158,7 +158,7 @@ class ImageNet(Task[PixelBatch]):
         model.eval()
         total = Counts()
         for batch in self._loaders()[1]:
-            logits = model(self._inputs(batch))
+            logits = model(self.normalise(batch.pixels))
             loss = F.cross_entropy(logits, batch.labels)
             add_counts(total, _count(logits, batch.labels, loss))
         return total
@@ -169,11 +169,6 @@ class ImageNet(Task[PixelBatch]):
             "accuracy": 100 * counts["correct"] / counts["count"],
             "accuracy_top5": 100 * counts["correct_top5"] / counts["count"],
         }
-
-    def _inputs(self, batch: PixelBatch) -> Tensor:
-        """Mirror those that are to be, and normalise: float32 [B, 3, crop, crop]."""
-        flip = batch.flip[:, None, None, None]
-        return self.normalise(torch.where(flip, batch.pixels.flip(-1), batch.pixels))
 
     def _loaders(self) -> tuple[Batches, Batches]:
         """For training and testing; made when first used, so that asking for sizes costs little."""

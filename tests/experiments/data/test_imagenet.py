@@ -1,6 +1,8 @@
 """ImageNet is counted and checked before training; the order of reading is a function."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from experiments.data.imagenet_loader import (
 from experiments.data.imagenet_standin import TEST, TRAIN, standin_folder
 from experiments.errors import UserError
 from experiments.processes import Place
+from tests.experiments.conftest import ROOT, environment
 
 CPU = torch.device("cpu")
 SMALL = Size(classes=3, train=12, test=6)
@@ -290,3 +293,21 @@ def test_processes_together_read_what_one_reads(
     for one, *shares in zip(whole, *parts, strict=True):
         joined = [torch.cat(columns) for columns in zip(*shares, strict=True)]
         assert all(torch.equal(a, b) for a, b in zip(one, joined, strict=True))
+
+
+def test_workers_end_with_a_process_that_stops_in_mid_epoch(data: Path) -> None:
+    script = (
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from tests.experiments.data.test_imagenet import *\n"
+        "pictures = read_folder(Path(sys.argv[1]), ['n01', 'n02', 'n03'], None)\n"
+        "cut = CutPictures(pictures, Cutting(1, 32, 36))\n"
+        "reading = iter(Loader(cut, TrainingOrder(1, 12, 2), 2, CPU))\n"
+        "print(len(next(reading).labels), flush=True)\n"
+        "sys.exit(3)\n"  # `reading` is alive still
+    )
+    command = [sys.executable, "-c", script, str(data / "imagenet" / "train")]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (3, "2\n"), done.stderr

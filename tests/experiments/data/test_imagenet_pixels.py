@@ -89,6 +89,8 @@ def check_crops(content: Tensor, number: int) -> None:
         image, w.top, w.left, w.height, w.width, [224, 224]
     )
     test = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224)])
+    if w.flip:
+        reference = transforms.functional.hflip(reference)
     pairs = (cut(picture, w, 224), reference), (centre(picture, 256, 224), test(image))
     for ours, theirs in pairs:
         difference = differences(ours, theirs)
