@@ -8,8 +8,10 @@ echo "$(date --iso-8601=seconds) $(hostname) start ${SLURM_RESTART_COUNT:-0}: ${
 
 # Runs that share the job share its cores.
 export OMP_NUM_THREADS=$((${SLURM_CPUS_PER_TASK:-1} > ${#runs[@]} ? ${SLURM_CPUS_PER_TASK:-1} / ${#runs[@]} : 1))
-nodes=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
-export MASTER_ADDR=${nodes[0]} MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
+# Where the processes of one run meet: the first node, by the address that SLURM has for it.
+first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+MASTER_ADDR=$(scontrol show node "$first" | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p')
+export MASTER_ADDR MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
 
 # SLURM tells the steps of an ending job, not always this script; what reaches us, we pass on.
 steps=()
