@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -97,11 +98,10 @@ def time_updates(
 
 def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torch.device) -> Cost:
     """What the whole run takes if its updates go on as the measured ones, the first left out."""
-    warm = sorted(times[1:] or times)
     updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
     updates = total_updates(config, updates_per_epoch)
     return Cost(
-        seconds_per_update=warm[len(warm) // 2],
+        seconds_per_update=statistics.fmean(times[1:] or times),  # a run waits for slow ones too
         updates=updates,
         evaluations=math.ceil(updates / updates_per_epoch / config.protocol.eval_every),
         held_out_examples=task.held_out_examples,

@@ -71,10 +71,11 @@ def joined() -> Iterator[None]:
 def _meet() -> None:
     global _update_group
     here = place()
-    if "MASTER_ADDR" not in os.environ:  # srun, not torchrun
-        os.environ["MASTER_ADDR"] = first_host(os.environ.get("SLURM_STEP_NODELIST", "localhost"))
-        job = int(os.environ.get("SLURM_JOB_ID", 0))
-        os.environ.setdefault("MASTER_PORT", str(_PORT + job % 10_000))
+    # torchrun says where rank 0 is; srun leaves it to us.
+    first = first_host(os.environ.get("SLURM_STEP_NODELIST", "localhost"))
+    job = int(os.environ.get("SLURM_JOB_ID", 0))
+    os.environ.setdefault("MASTER_ADDR", first)
+    os.environ.setdefault("MASTER_PORT", str(_PORT + job % 10_000))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, rank=here.rank, world_size=here.size, timeout=PATIENCE)
     _update_group = dist.new_group(backend=backend, timeout=SILENCE)
