@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from rich.live import Live
 
 from experiments.config import RunConfig
@@ -33,7 +32,6 @@ from experiments.launch.supervisor import slots_for, write_pid
 from experiments.launch.worker import LOG
 from experiments.progress import display, label
 from experiments.tracking.run_folder import RunFolder
-from experiments.tracking.store import read_results
 from experiments.training.signals import stop_on_signals
 
 USAGE = """\
@@ -89,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def plan(chosen: argparse.Namespace) -> int:
     """Show the grid."""
     planned = make_plan(take_out(chosen.words, "sweep", "allow_dirty")[0])
-    lines = look(planned.store, runs_of(planned), read_queue(planned.store))
+    lines = look(planned.store, runs_of(planned), planned.queue)
     console.print(overview.table(lines, headline(planned)))
     say(f"{len(lines)} runs: {overview.counts(lines)}; {overview.cost(lines)}")
     return 0
@@ -215,6 +213,10 @@ def cancel(chosen: argparse.Namespace) -> int:
 
 def collect(chosen: argparse.Namespace) -> int:
     """Write the results of a sweep as a table, and the report on what the store now holds."""
+    import polars as pl  # here alone: plan and status need not wait for it
+
+    from experiments.tracking.store import read_results
+
     sweep = find(chosen.words)
     show_status(sweep)
     results = read_results(sweep.store).filter(
@@ -254,7 +256,7 @@ def report(config: RunConfig, out: Path) -> None:
 
 def runs_of(planned: Plan) -> dict[str, str]:
     """The grid's runs, by their folder in the store, in words."""
-    return {run_key(config): label(config) for config in planned.configs}
+    return {k: label(config) for k, config in zip(planned.keys, planned.configs, strict=True)}
 
 
 def find(words: Sequence[str]) -> Sweep:

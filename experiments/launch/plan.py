@@ -13,6 +13,7 @@ from experiments.launch.grid import expand
 from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.queued import Queue, read_queue
 from experiments.launch.remember import remembered
+from experiments.launch.submission import run_key
 from experiments.launch.worker import LOG
 from experiments.tracking.run_folder import METRICS, RunFolder
 from experiments.training.precision import choose_device
@@ -50,6 +51,9 @@ class Plan:
 
     words: tuple[str, ...]
     configs: tuple[RunConfig, ...]
+    keys: tuple[str, ...]
+    """The runs' folders relative to the store."""
+    queue: Queue
     states: tuple[State, ...]
     launcher: Launcher
     dataset: str
@@ -98,9 +102,12 @@ def make_plan(words: Sequence[str]) -> Plan:
         if len({getattr(config, name).name for config in configs}) > 1:
             raise UserError(f"{name}: one {name} a sweep; give the same command once for each")
     configs = [_settle(c, task.task.dataset) for c in configs]
-    queue = read_queue(configs[0].runner.runs_dir)
-    states = tuple(state(RunFolder(config.folder), queue) for config in configs)
-    return Plan(tuple(words), tuple(configs), states, launcher, task.task.dataset, why)
+    store = configs[0].runner.runs_dir
+    keys = tuple(run_key(config) for config in configs)
+    queue = read_queue(store)
+    states = tuple(state(RunFolder(store / key), queue) for key in keys)
+    dataset = task.task.dataset
+    return Plan(tuple(words), tuple(configs), keys, queue, states, launcher, dataset, why)
 
 
 def _settle(config: RunConfig, dataset: str) -> RunConfig:

@@ -96,7 +96,7 @@ class Engine:
         archive, authorities = self.folder / "base.tar", "/etc/ssl/certs/ca-certificates.crt"
         packages = "python3,python3-venv,python3-pip,ca-certificates"
         self("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}",
-             "bookworm", archive, timeout=600)  # fmt: skip
+             "bookworm", archive, timeout=1200)  # fmt: skip
         self(
             "podman", "import", "--change", f"ENV PIP_CERT={authorities}", archive, "localhost/raw"
         )
@@ -110,7 +110,7 @@ class Engine:
         """The project's Dockerfile, on the stand-in."""
         base = f"--build-arg=BASE={self.BASE}"
         words = ["--network=host", "--pull=never", base, "--build-arg=COMMIT=0123456789ab"]
-        self("podman", "build", *words, "--tag", self.IMAGE, ROOT, timeout=1500)
+        self("podman", "build", *words, "--tag", self.IMAGE, ROOT, timeout=1800)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3000)
 def test_the_image_carries_out_the_smoke_protocol_as_another_user(
     engine: Engine, tmp_path: Path
 ) -> None:
