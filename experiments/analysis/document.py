@@ -10,6 +10,7 @@ from experiments.analysis.cells import SCORES, Grid, Section
 from experiments.analysis.claims import Row, Verdict
 from experiments.analysis.robustness import robustness
 from experiments.analysis.tables import ROBUSTNESS, cell_text, robustness_text, verdict_text
+from experiments.analysis.translations import examples
 from experiments.analysis.wording import (
     MINI,
     banner,
@@ -122,6 +123,8 @@ def _section(section: Section, figures: Sequence[Path]) -> str:
             caption = f"Curves at every learning rate, settings of {optimizer} apart (Fig. 7)"
         vector = path.with_suffix(".pdf")
         parts.append(f"![{caption}]({path.as_posix()})\n\n*{caption}* ([PDF]({vector.as_posix()}))")
+    if (translated := examples(section)) is not None:
+        parts += ["### Translations", translated]
     return "\n\n".join(parts)
 
 

@@ -48,7 +48,10 @@ def decides(protocol: str, dataset: str) -> bool:
 
 def within_warmup(task: str, protocol: str) -> bool:
     """Whether :data:`MINI` must stand beside the results."""
-    return task == "cifar10" and protocol == "mini"
+    return protocol == "mini" and task in _SHORT_IN_MINI
+
+
+_SHORT_IN_MINI = ("cifar10", "iwslt14_de_en", "iwslt14_en_de", "wmt16_en_de")
 
 
 def banner(protocol: str, dataset: str) -> str | None:

@@ -28,7 +28,8 @@ CORPORA: Mapping[str, Any] = {"iwslt14": iwslt14, "wmt16": wmt16}
 SENTENCES_A_BATCH = 128
 """Sentences translated at a time (the authors' ``--batch-size 128``)."""
 
-TRANSLATIONS = "translations.jsonl"
+TRANSLATIONS, SIGNATURE = "translations.jsonl", "sacrebleu.txt"
+"""What a complete run keeps: a line a sentence of the test set; how sacreBLEU was computed."""
 
 
 class Translation(Task[PairBatch]):
@@ -171,9 +172,14 @@ class Translation(Task[PairBatch]):
         }
 
     def files(self) -> dict[str, str]:
+        if not self.translations:
+            return {}
         # Where several processes share the test set: the first one's part.
         lines = (json.dumps(line, ensure_ascii=False) for line in self.translations)
-        return {TRANSLATIONS: "".join(f"{line}\n" for line in lines)} if self.translations else {}
+        return {
+            TRANSLATIONS: "".join(f"{line}\n" for line in lines),
+            SIGNATURE: f"{bleu.signature()}\n",
+        }
 
     def translate(self, model: nn.Module, split: Split, chosen: Sequence[int]) -> list[str]:
         """Beam search over the ``chosen`` pairs of a split: tokenised lines, BPE removed."""

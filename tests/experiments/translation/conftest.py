@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from experiments.checked import resolve
 from experiments.compose import compose
-from experiments.config import RunConfig, resolve
+from experiments.config import RunConfig
 
 SMALL = (
     "task=iwslt14_en_de",

@@ -6,55 +6,14 @@ import math
 import pytest
 import torch
 
+from benchmarks.fairseq_trainer import fairseqs_trainer, updates_of_an_epoch
 from experiments.training.length import build_schedule
 from experiments.training.run import build_step
+from radam.fairseq_plugin.compat import fairseqs_hydra
 from tests.experiments.translation.conftest import configuration
 
 CPU = torch.device("cpu")
 UPDATES = 50
-
-
-def fairseqs_trainer(config, task, accumulate):
-    """fairseq's own trainer on the same folder, built from command-line words."""
-    from argparse import Namespace
-
-    from fairseq import options, tasks
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-    from fairseq.trainer import Trainer
-
-    from radam.fairseq_plugin.compat import fairseqs_hydra
-
-    with fairseqs_hydra():
-        import radam.fairseq_plugin.optimizers
-        import radam.fairseq_plugin.schedules  # noqa: F401
-
-    sizes = config.task
-    adam = config.optimizer.name == "adam"
-    words = [
-        str(task.prepared.folder),
-        *("-s", task.languages[0], "-t", task.languages[1]),
-        *("--arch", "transformer_iwslt_de_en", "--dropout", "0", "--cpu", "--num-workers", "0"),
-        *("--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"),
-        *("--max-tokens", str(config.protocol.batch_size), "--seed", str(config.seed)),
-        *("--optimizer", "adam" if adam else config.optimizer.name),
-        *("--lr", str(config.optimizer.lr), "--lr-scheduler", "linear"),
-        *("--warmup-updates", str(config.schedule.warmup.updates)),
-        *("--max-update", str(UPDATES), "--end-lr", "1e-9", "--clip-norm", "0.5"),
-        *("--adam-betas", "(0.9,0.999)", "--weight-decay", "0.0001"),
-        *("--update-freq", str(accumulate)),
-    ]
-    for side in ("encoder", "decoder"):
-        words += [f"--{side}-layers", str(sizes.layers), f"--{side}-attention-heads"]
-        words += [str(sizes.heads), f"--{side}-embed-dim", str(sizes.width)]
-        words += [f"--{side}-ffn-embed-dim", str(sizes.ffn)]
-    parsed = options.parse_args_and_arch(options.get_training_parser(), words)
-    assert isinstance(parsed, Namespace)
-    cfg = convert_namespace_to_omegaconf(parsed)
-    theirs = tasks.setup_task(cfg.task)
-    torch.manual_seed(config.seed)
-    model = theirs.build_model(cfg.model)
-    theirs.load_dataset("train", combine=True)
-    return Trainer(cfg, theirs, model, theirs.build_criterion(cfg.criterion))
 
 
 @pytest.mark.parametrize(("optimizer", "accumulate"), [("adam", 1), ("radam", 1), ("radam", 3)])
@@ -69,7 +28,14 @@ def test_the_first_50_updates_are_fairseqs(fairseq, optimizer, accumulate):
         f"training.accumulate={accumulate}",
     )
     task, step = build_step(config, CPU)
-    trainer = fairseqs_trainer(config, task, accumulate)
+    with fairseqs_hydra():
+        import radam.fairseq_plugin.optimizers
+        import radam.fairseq_plugin.schedules  # noqa: F401
+    words = ["--cpu", "--optimizer", optimizer, "--adam-betas", "(0.9,0.999)"]
+    words += ["--weight-decay", "0.0001", "--lr", "0.003", "--lr-scheduler", "linear"]
+    words += ["--max-update", str(UPDATES), "--end-lr", "1e-9"]
+    trainer = fairseqs_trainer(config, task, words)
+    trainer.task.load_dataset("train", combine=True)  # its own reading of the folder, not ours
     ours = step.model.transformer
     buffers = {k for k in trainer.model.state_dict() if k.endswith("_float_tensor")}
     state = {k: v for k, v in ours.state_dict().items() if k not in buffers}
@@ -77,29 +43,22 @@ def test_the_first_50_updates_are_fairseqs(fairseq, optimizer, accumulate):
     torch.testing.assert_close(state, theirs, rtol=0, atol=0)  # the same seed, the same model
 
     from fairseq import metrics
-    from fairseq.data import iterators
 
     schedule = build_schedule(config, task.updates_per_epoch // accumulate)
+    iterator = trainer.get_train_iterator(epoch=1)
     losses = []
-    epoch_iterator = trainer.get_train_iterator(epoch=1)
-    updates = 0
-    while updates < UPDATES:
-        epoch = epoch_iterator.next_epoch_idx - 1
-        itr = epoch_iterator.next_epoch_itr(shuffle=True)
-        grouped = iterators.GroupedIterator(itr, accumulate)
-        batches = task.batches(epoch)
-        trainer.begin_epoch(epoch + 1)
-        for samples in grouped:
+    while len(losses) < UPDATES:
+        batches = task.batches(iterator.next_epoch_idx - 1)
+        for samples in updates_of_an_epoch(trainer, iterator, accumulate):
             group = list(itertools.islice(batches, accumulate))
-            if len(group) < accumulate or updates == UPDATES:
-                break
+            if len(group) < accumulate or len(losses) == UPDATES:
+                break  # fairseq makes an update of an incomplete group, this loop does not
             for sample, batch in zip(samples, group, strict=True):
                 assert torch.equal(sample["target"], batch.target)
                 assert torch.equal(sample["net_input"]["src_tokens"], batch.source)
-            updates += 1
             with metrics.aggregate() as logged:
                 trainer.train_step(samples)
-            loss, _ = step(group, schedule(updates))
+            loss, _ = step(group, schedule(len(losses) + 1))
             losses.append((float(loss), float(logged["loss"].avg) * math.log(2)))
     found, expected = zip(*losses, strict=True)
     assert len(found) == UPDATES
@@ -114,8 +73,8 @@ def test_the_papers_models_are_fairseqs_named_ones(fairseq, name):
     from fairseq.models import ARCH_CONFIG_REGISTRY
     from fairseq.models.transformer import TransformerConfig
 
+    from experiments.checked import resolve
     from experiments.compose import compose
-    from experiments.config import resolve
     from experiments.translation.model import sizes
 
     words = ["task=iwslt14_de_en" if name == "iwslt_de_en" else "task=wmt16_en_de"]
