@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.console import say
 from experiments.errors import UserError
-from experiments.launch.estimate import measure_side_by_side
+from experiments.launch.estimate import measure_side_by_side, measure_small
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
 from experiments.progress import duration, label
@@ -53,7 +53,8 @@ def estimate(plan: Plan, slots: Sequence[str]) -> None:
         return
     paper = plan.at_protocol("paper")
     try:
-        cost = measure_side_by_side([on_slot(paper[0], slot, jobs) for slot in slots])
+        slotted = [on_slot(paper[0], slot, jobs) for slot in slots]
+        cost = measure_side_by_side(slotted, measure_small)
     except UserError as error:  # a model that does not fit here, say
         say(f"  paper       that protocol cannot run here: {error}")
         return

@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +24,7 @@ MEASURED_SECONDS = 3.0
 LEAST_UPDATES, MOST_UPDATES = 3, 50
 MOST_SECONDS = 15.0
 """Not waited for longer, even if that is a single update of a model far too large to train here."""
+SMALL_BATCH = 8
 FORWARD_SHARE = 1 / 3
 """An evaluated example costs a forward pass, a trained one that and twice as much again."""
 
@@ -54,6 +55,27 @@ class Cost:
         if batches is None:
             return self
         return replace(self, updates=total_updates(config, batches // config.training.accumulate))
+
+
+def measure_small(config: RunConfig) -> Cost:
+    """As :func:`measure`, from a smaller batch where that tells as much.
+
+    For a run that nobody means to carry out here: a whole batch of ImageNet takes a CPU a minute
+    an update, and gigabytes.
+    """
+    whole = config.protocol.batch_size
+    by_example = task_class(config.task.name).cost_is_by_example
+    if not by_example or whole <= SMALL_BATCH or choose_device(config.runner.device).type != "cpu":
+        return measure(config)
+    protocol = config.protocol.model_copy(update={"batch_size": SMALL_BATCH})
+    cost = measure(config.model_copy(update={"protocol": protocol}))
+    scale = whole / SMALL_BATCH
+    return replace(
+        cost,
+        seconds_per_update=cost.seconds_per_update * scale,
+        updates=math.ceil(cost.updates / scale),
+        batch_size=int(cost.batch_size * scale),
+    )
 
 
 def measure(config: RunConfig) -> Cost:
@@ -110,8 +132,10 @@ def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torc
     )
 
 
-def measure_side_by_side(configs: Sequence[RunConfig]) -> Cost:
+def measure_side_by_side(
+    configs: Sequence[RunConfig], how: Callable[[RunConfig], Cost] = measure
+) -> Cost:
     """The cost of a run while these go on at once; the slowest of them counts."""
     with ProcessPoolExecutor(len(configs), mp_context=context) as pool:
-        costs: Sequence[Cost] = list(pool.map(measure, configs))
+        costs: Sequence[Cost] = list(pool.map(how, configs))
     return max(costs, key=lambda cost: cost.seconds_per_update)

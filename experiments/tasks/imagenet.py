@@ -78,6 +78,7 @@ class ImageNet(Task[PixelBatch]):
 
     Config = ImageNetConfig
     metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=100 / REAL.classes)
+    cost_is_by_example: ClassVar[bool] = True
 
     @classmethod
     def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:

@@ -80,6 +80,8 @@ class Task(ABC, Generic[Batch]):
     """Processes that read data for this one (``runner.workers``); None: as the task sees fit."""
     uses_every_parameter: ClassVar[bool] = True
     """False if some batch leaves a parameter without a gradient: several processes must know."""
+    cost_is_by_example: ClassVar[bool] = False
+    """True if an update's time is in proportion to its examples, for estimates."""
 
     @classmethod
     @abstractmethod
