@@ -101,6 +101,7 @@ bench: setup ## speed, side by side with what one would use instead
 	$(RUN) -m benchmarks.training
 	$(RUN) -m benchmarks.imagenet_pipeline
 	$(RUN) -m benchmarks.language_model
+	$(RUN) -m benchmarks.translation
 
 clean: ## remove caches; keeps data, runs and .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

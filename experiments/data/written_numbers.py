@@ -30,19 +30,25 @@ FRAMES = (
 )
 
 
-def source() -> Source:
-    """The stand-in as something to prepare."""
-    return Source("written-numbers", "STAND-IN (written numbers)", "num2words and Babel",
-                  (Path(__file__),), lambda work: corpus())  # fmt: skip
+def source(*, joined: bool = False) -> Source:
+    """The stand-in as something to prepare; ``joined``: with one dictionary for both languages."""
+    return Source(
+        key="written-numbers-joined" if joined else "written-numbers",
+        name="STAND-IN (written numbers)",
+        where="num2words and Babel",
+        files=(Path(__file__),),
+        read=lambda work: corpus(joined),
+    )
 
 
-def corpus() -> Corpus:
+def corpus(joined: bool) -> Corpus:
     """The stand-in's pairs, English first."""
     return Corpus(
         languages=LANGUAGES,
         splits={split: (Part(list(pairs(split)), _same),) for split in PAIRS},
         tests=("test",),
         merges=MERGES,
+        joined=joined,
     )
 
 

@@ -225,7 +225,7 @@ class Translation(Task[PairBatch]):
 
 def _source(corpus: str, dataset: str, data_dir: Path) -> Source:
     if dataset == "standin":
-        return written_numbers.source()
+        return written_numbers.source(joined=corpus == "wmt16")  # as the corpus itself has it
     source = CORPORA[corpus].find(data_dir)
     if source is None:
         raise UserError(f"{corpus} is not in {data_dir.absolute()}; {CORPORA[corpus].LOOKED_FOR}")
