@@ -177,7 +177,7 @@ def test_what_is_cancelled_saves_and_stays_cancelled(
     wait_until(lambda: not slurm("squeue", "--noheader"), 60, "the queue is empty")
     (result,) = results(store).values()
     assert result["status"] == "interrupted"
-    assert "ended from outside" in next(sweep.glob("*/job-0.txt")).read_text()
+    assert "start 1" not in next(sweep.glob("*/job-0.txt")).read_text()
     assert "1 interrupted" in checkout.sweep("status", sweep)
 
 
