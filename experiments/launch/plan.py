@@ -72,8 +72,12 @@ class Plan:
         return [config for config, state in states if state not in (*DONE, *UNDER_WAY)]
 
     def at_protocol(self, protocol: str) -> list[RunConfig]:
-        """The runs of the same grid at another protocol, on the same dataset."""
-        words = [word for word in self.words if not word.startswith("protocol=")]
+        """The runs of the same grid at another protocol, on the same dataset.
+
+        Words that change the protocol's own values (a length, a size, milestones) are left out.
+        """
+        own = ("protocol", "schedule.", "task.")
+        words = [word for word in self.words if not word.startswith(own)]
         return [_settle(c, self.dataset) for c in expand([*words, f"protocol={protocol}"])]
 
     @property

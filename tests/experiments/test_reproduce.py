@@ -79,6 +79,7 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(tmp_path: Path) -> No
     process = start(tmp_path, *words)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("runs/cifar10/*/metrics.jsonl")):
+        assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
