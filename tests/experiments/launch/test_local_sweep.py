@@ -35,7 +35,7 @@ def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
     assert "4 runs submitted" in said
     assert "Nothing to submit" in checkout.sweep("submit", *grid)
     sweep = next((store / "sweeps").glob("cifar10-*"))
-    assert "running" in checkout.sweep("status", sweep)
+    wait_until(lambda: "running" in checkout.sweep("status", sweep), 60, "the runs have begun")
 
     def workers() -> list[psutil.Process]:
         # Of the fork server, which is a child of the supervisor, the children carry out runs.

@@ -123,7 +123,7 @@ def test_code_that_differs_from_its_commit(
         assert "allow_dirty" in said
         assert not store.exists()
         checkout.sweep("submit", *grid, "allow_dirty=true")
+        wait_until(lambda: any(store.glob("*/*/result.json")), 120, "the run is done")
     finally:
         changed.write_bytes(before)
-    wait_until(lambda: any(store.glob("*/*/result.json")), 120, "the run is done")
     assert json.loads(next(store.glob("*/*/result.json")).read_text())["dirty"] is True
