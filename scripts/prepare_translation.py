@@ -12,7 +12,8 @@ from pathlib import Path
 
 from experiments.console import exit_on_user_error, say
 from experiments.data import iwslt14, wmt16, written_numbers
-from experiments.data.translation import Source, prepare
+from experiments.data.corpus import Source
+from experiments.data.translation import prepare
 from experiments.errors import UserError
 
 CORPORA = {"iwslt14": iwslt14, "wmt16": wmt16}
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("RADAM_DATA", "data")))
     parser.add_argument("--merges", type=int, help="BPE merges (default: the corpus' own)")
     parser.add_argument(
-        "--download", action="store_true", help=f"wmt16: fetch {wmt16.HUB} from the hub if missing"
+        "--download", action="store_true", help="wmt16: fetch it from the hub if it is missing"
     )
     asked = parser.parse_args()
     prepared = prepare(find(asked.corpus, asked.data, asked.download), asked.merges, say)

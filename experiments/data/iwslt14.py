@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from experiments.data import bpe, moses
+from experiments.data.corpus import Corpus, Part, Source
 from experiments.data.parallel_map import map_chunks
 from experiments.data.parallel_text import Pair, PairOfFiles
-from experiments.data.translation import Corpus, Part, Source
 from experiments.errors import UserError
 
 LANGUAGES = ("de", "en")

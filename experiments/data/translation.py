@@ -18,6 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 from experiments.data import bpe
+from experiments.data.corpus import Corpus, Part, Source
+from experiments.data.fairseq_library import need_fairseq
 from experiments.data.parallel_map import map_chunks
 from experiments.data.parallel_text import Pair, PairOfFiles
 from experiments.errors import UserError
@@ -28,61 +30,6 @@ FORMAT = 1
 
 MANIFEST = "manifest.json"
 PAIRS_A_SHARD = 1_000_000
-SPLITS = ("train", "valid", "test")
-"""fairseq's names; further test sets are ``test1``, ``test2``, ..."""
-
-Process = Callable[[Pair], Pair | None]
-"""From a raw pair to tokenised text, or None for a pair to leave out; a picklable function."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of raw pairs and what makes text of them."""
-
-    pairs: Iterable[Pair]
-    process: Process
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What there is to prepare.
-
-    Args:
-        languages: of the sides of a pair, such as ("de", "en").
-        splits: by fairseq's names: ``train``, ``valid``, ``test``, ``test1``, ...
-        tests: the test sets' own names, in the order of ``test``, ``test1``, ...
-        merges: of the joint BPE, unless fewer are asked for.
-        codes: a file of BPE codes; learned from the training text without one.
-        dictionaries: files of both languages, counted on more text than is here; counted on the
-            training text without them, and always where fewer merges are asked for.
-        joined: whether both languages have one dictionary.
-        whole: the training pairs of the whole corpus, if that is known.
-    """
-
-    languages: tuple[str, str]
-    splits: Mapping[str, tuple[Part, ...]]
-    tests: tuple[str, ...]
-    merges: int
-    codes: Path | None = None
-    dictionaries: tuple[Path, Path] | None = None
-    joined: bool = False
-    whole: int | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """A corpus found but not yet read."""
-
-    key: str
-    """Begins the name of the prepared folder."""
-    name: str
-    """Which corpus, for people."""
-    where: str
-    """Where it was found, for people."""
-    files: tuple[Path, ...]
-    """Their content decides whether a prepared folder still fits."""
-    read: Callable[[Path], Corpus]
-    """Given a folder to work in; may unpack and write there."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +114,8 @@ def _make(
                 shutil.copyfile(text / f"{split}.{language}", work / f"{split}.{language}")
     for leftover in ("text", "pieces", "source"):
         shutil.rmtree(work / leftover, ignore_errors=True)
+    for leftover in work.glob(".*"):  # of a preparation that was stopped
+        leftover.unlink()
     facts = Prepared(
         folder=Path(),
         languages=corpus.languages,
@@ -225,9 +174,7 @@ def _dictionaries(
     work: Path, pieces: Path, corpus: Corpus, given: tuple[Path, Path] | None
 ) -> None:
     """Write ``dict.<language>.txt``, as given or counted on the training pieces."""
-    from radam.fairseq_plugin.compat import import_fairseq
-
-    import_fairseq()
+    need_fairseq()
     from fairseq.data import Dictionary
 
     counts = [Counter[str](), Counter[str]()]

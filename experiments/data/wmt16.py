@@ -9,21 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.data import moses
+from experiments.data.corpus import Corpus, Part, Source
 from experiments.data.iwslt14 import unpack
 from experiments.data.parallel_text import Pair, PairOfFiles
-from experiments.data.translation import Corpus, Part, Source
 from experiments.errors import UserError
 
 LANGUAGES = ("en", "de")
 MERGES = 32_000
 TRAINING_PAIRS = 4_548_885
-"""Of ``wmt/wmt16``, de-en."""
+"""Of the hub's ``wmt/wmt16``, de-en."""
 
 VALIDATION = "newstest2013"
 TESTS = ("newstest2014", "newstest2016")
 FOLDER = "wmt16.en-de"
 SAMPLE = "wmt16.en-de-sample.tar.xz"
-HUB = "wmt/wmt16"
+HUB = {
+    "train": ("wmt/wmt16", "train"),
+    "newstest2013": ("wmt/wmt14", "validation"),
+    "newstest2014": ("wmt/wmt14", "test"),
+    "newstest2016": ("wmt/wmt16", "test"),
+}
+"""Where the hub has each file: data set and split, both de-en."""
+
 LOOKED_FOR = f"{FOLDER}/ with train*.en, train*.de, {VALIDATION}.en, ..., and {SAMPLE}"
 
 
@@ -50,27 +57,30 @@ def _source(where: str, files: tuple[Path, ...], folder: Path) -> Source:
 
 
 def download(folder: Path) -> Source:
-    """Fetch the hub's ``wmt/wmt16`` (de-en) into ``folder`` as text; about 1.3 GB.
+    """Fetch the hub's copy into ``folder`` as text (1.3 GB), a file at a time; what is there stays.
 
     Raises :class:`UserError` where that cannot be done.
     """
-    try:
-        from datasets import load_dataset
+    from datasets import load_dataset
 
-        found = load_dataset(HUB, "de-en")
-    except Exception as error:  # the hub's client raises many kinds
-        raise UserError(
-            f"{HUB} could not be fetched ({type(error).__name__}: {error}); put the text files "
-            f"into {folder} instead ({LOOKED_FOR})"
-        ) from None
     folder.mkdir(parents=True, exist_ok=True)
-    for split, stem in (("train", "train"), ("validation", "newstest2015"), ("test", TESTS[1])):
-        for language in LANGUAGES:
-            temporary = folder / f".{stem}.{language}"
+    for stem, (hub, split) in HUB.items():
+        sides = [folder / f"{stem}.{language}" for language in LANGUAGES]
+        if all(side.is_file() for side in sides):
+            continue
+        try:
+            rows = load_dataset(hub, "de-en", split=split)
+        except Exception as error:  # the hub's client raises many kinds
+            raise UserError(
+                f"{hub} could not be fetched ({type(error).__name__}: {error}); put the text files "
+                f"into {folder} instead ({LOOKED_FOR})"
+            ) from None
+        for language, side in zip(LANGUAGES, sides, strict=True):
+            temporary = side.with_name(f".{side.name}")
             with temporary.open("w") as file:
-                for row in found[split]:
+                for row in rows:
                     file.write(" ".join(row["translation"][language].split()) + "\n")
-            temporary.replace(folder / f"{stem}.{language}")
+            temporary.replace(side)
     source = find(folder.parent)
     assert source is not None
     return source

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from experiments.data.corpus import Corpus, Part, Source
 from experiments.data.parallel_text import Pair
-from experiments.data.translation import Corpus, Part, Source
 
 LANGUAGES = ("en", "de")
 PAIRS = {"train": 8_000, "valid": 400, "test": 400}

@@ -1,9 +1,7 @@
 """The three translation tasks are one class; a task's module says which corpus and direction."""
 
 import json
-import logging
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +12,9 @@ from torch import Tensor, nn
 from experiments.config import ProtocolConfig, TaskConfig
 from experiments.console import say
 from experiments.data import bpe, iwslt14, wmt16, written_numbers
-from experiments.data.translation import Source, prepare
+from experiments.data.corpus import Source
+from experiments.data.fairseq_library import need_fairseq
+from experiments.data.translation import prepare
 from experiments.errors import UserError
 from experiments.processes import share
 from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
@@ -235,11 +235,7 @@ def _source(corpus: str, dataset: str, data_dir: Path) -> Source:
 
 def _fairseq_task(folder: Path, languages: tuple[str, str]) -> Any:
     """fairseq's ``TranslationTask`` over a prepared folder: dictionaries, limits, languages."""
-    from radam.fairseq_plugin.compat import import_fairseq
-
-    import_fairseq()
-    logging.getLogger("fairseq").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # it is as meant
+    need_fairseq()
     from fairseq.tasks.translation import TranslationConfig as FairseqConfig
     from fairseq.tasks.translation import TranslationTask
 

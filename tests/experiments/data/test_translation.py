@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from experiments.data import bpe, iwslt14, moses, translation, wmt16, written_numbers
-from experiments.data.translation import Part, prepare
+from experiments.data.corpus import Part
+from experiments.data.translation import prepare
 from experiments.errors import UserError
 
 WORDS = ["der", "die", "das", "haus", "baum", "geht", "steht", "im", "am", "rot"]
@@ -219,6 +220,34 @@ def test_wmt_is_cleaned_joined_and_has_two_test_sets(tmp_path):
     assert prepared.text("test1", "de") == ["Geh zu newstest2016 ."]
     dictionaries = [(prepared.folder / f"dict.{la}.txt").read_bytes() for la in ("en", "de")]
     assert dictionaries[0] == dictionaries[1]
+
+
+def test_the_hubs_copy_becomes_text_and_is_fetched_once(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    asked = []
+
+    def load_dataset(name, pair, split):
+        asked.append((name, pair, split))
+        return [{"translation": {"en": f"One\nline of {split}.", "de": f"Eine Zeile, {split}."}}]
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    source = wmt16.download(tmp_path / wmt16.FOLDER)
+    wmt16.download(tmp_path / wmt16.FOLDER)
+    assert asked == [(hub, "de-en", split) for hub, split in wmt16.HUB.values()]
+    prepared = prepare(source, merges=5)
+    assert prepared.pairs == {"train": 1, "valid": 1, "test": 1, "test1": 1}
+    assert prepared.text("valid", "en") == ["One line of validation ."]
+
+
+def test_a_hub_out_of_reach_is_named(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+
+    def load_dataset(*_, **__):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(UserError, match=r"wmt/wmt16 could not be fetched .*no route.*put the text"):
+        wmt16.download(tmp_path / wmt16.FOLDER)
 
 
 @pytest.mark.parametrize(
