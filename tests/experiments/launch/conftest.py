@@ -92,6 +92,8 @@ def store(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def slurm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if os.environ.get("RADAM_TEST_SLURM") == "0":
+        pytest.skip("the tests on a real SLURM are switched off by RADAM_TEST_SLURM=0")
     missing = [p for p in ("sbatch", "slurmctld", "slurmd", "munged") if not _installed(p)]
     if missing:
         pytest.skip(f"no SLURM to try: {', '.join(missing)} not installed (slurm-wlm, munge)")

@@ -116,7 +116,7 @@ class Engine:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     if os.environ.get("RADAM_TEST_IMAGE") != "1":
-        pytest.skip("builds an image of several GB: asked for by RADAM_TEST_IMAGE=1, as CI does")
+        pytest.skip("builds an image of several GB: asked for by RADAM_TEST_IMAGE=1")
     missing = [p for p in ("podman", "runc", "mmdebstrap") if shutil.which(p) is None]
     if missing or os.getuid() != 0:
         pytest.skip(f"no engine to try: needs root and {', '.join(missing) or 'nothing else'}")
