@@ -8,7 +8,7 @@ from experiments.launch.estimate import measure_side_by_side, measure_small
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
 from experiments.progress import duration, label
-from experiments.training.length import describe_setting
+from experiments.training.length import describe_length, describe_setting
 
 
 def headline(plan: Plan) -> str:
@@ -59,8 +59,8 @@ def estimate(plan: Plan, slots: Sequence[str]) -> None:
         say(f"  paper       that protocol cannot run here: {error}")
         return
     cost = cost.at_full_size(paper[0])
-    total = cost.seconds * len(paper) / jobs
+    total, length = cost.seconds * len(paper) / jobs, describe_length(paper[0].protocol)
     say(
-        f"  paper       that protocol's {len(paper)} runs ({paper[0].protocol.epochs} epochs each) "
+        f"  paper       that protocol's {len(paper)} runs ({length} each) "
         f"would take about {duration(cost.seconds)} each here, {duration(total)} in all"
     )

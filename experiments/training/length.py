@@ -14,10 +14,13 @@ def total_updates(config: "configuration.RunConfig", updates_per_epoch: int) -> 
 
 def describe_setting(config: "configuration.RunConfig") -> str:
     """Model, data and length of a run in a few words; stands beside its results."""
-    protocol = config.protocol
-    length = f"{protocol.epochs} epochs" if protocol.epochs else f"{protocol.updates} updates"
     what = configuration.task_class(config.task.name).describe(config.task)
-    return f"{what}, {length} of batch {protocol.batch_size}"
+    return f"{what}, {describe_length(config.protocol)} of batch {config.protocol.batch_size}"
+
+
+def describe_length(protocol: "configuration.ProtocolConfig") -> str:
+    """``186 epochs`` or ``70000 updates``."""
+    return f"{protocol.epochs} epochs" if protocol.epochs else f"{protocol.updates} updates"
 
 
 def build_schedule(config: "configuration.RunConfig", updates_per_epoch: int) -> Schedule:
