@@ -92,7 +92,8 @@ def fused(batch: Batch, update: Update) -> None:
     if not update.adaptive:
         return foreach(batch, update)
     threads = torch.get_num_threads()
-    if threads == 1 or not all(p.is_cpu and p.numel() <= SMALL for p in batch.params):
+    small = batch.params[0].is_cpu and max(map(Tensor.numel, batch.params)) <= SMALL
+    if threads == 1 or not small:
         return _fused_kernel(batch, update)
     torch.set_num_threads(1)
     try:
