@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ class Entry:
     warmup: str | None
     reference: str
 
-    @property
+    @cached_property
     def defaults(self) -> Mapping[str, Any]:
         """Every option that it takes, besides parameters and lr, with its default."""
         parameters = inspect.signature(self.build).parameters.values()
