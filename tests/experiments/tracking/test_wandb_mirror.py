@@ -106,6 +106,21 @@ def test_offline_files_equal_the_store(tmp_path: Path, capsys: pytest.CaptureFix
     assert said.err == ""
 
 
+def test_system_metrics_are_those_of_the_runs_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_X_STATS_SAMPLING_INTERVAL", "0.2")  # 15 s otherwise
+    config = smoke(tmp_path, "protocol.epochs=30")
+    carry_out(config)
+    record = read_record(config.folder)
+    assert record is not None
+    samples = wandb_file.read(Path(record["where"])).system
+    memory = [s["proc.memory.rssMB"] for s in samples if "proc.memory.rssMB" in s]
+    assert memory, samples
+    # This process has torch loaded and trains; the mirror's has neither.
+    assert max(memory) > 200
+
+
 def test_local_tracking_and_the_users_switch_leave_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

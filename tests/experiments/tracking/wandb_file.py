@@ -28,6 +28,7 @@ class OfflineRun:
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    system: list[dict[str, Any]] = field(default_factory=list)
     exit_code: int | None = None
 
 
@@ -77,6 +78,8 @@ def read(folder: Path) -> OfflineRun:
             found.history.append({**values(record.history.item), "_step": record.history.step.num})
         elif kind == "summary":
             found.summary |= values(record.summary.update)
+        elif kind == "stats":
+            found.system.append({x.key: json.loads(x.value_json) for x in record.stats.item})
         elif kind == "exit":
             found.exit_code = record.exit.exit_code
     return found
