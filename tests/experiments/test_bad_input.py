@@ -15,6 +15,10 @@ MISTAKES = {
     "unknown optimizer": (["optimizer=radm"], ["optimizer=radm", "did you mean radam?"]),
     "unknown task": (["task=cifar11"], ["task=cifar11", "did you mean cifar10?"]),
     "unknown protocol": (["protocol=minni"], ["protocol=minni", "did you mean mini?"]),
+    "unknown experiment": (
+        ["experiment=fig6_lr_robustnes"],
+        ["experiment=fig6_lr_robustnes", "did you mean fig6_lr_robustness?"],
+    ),
     "milestones after the end": (
         ["schedule.milestones=[1,9]"],
         ["schedule.milestones=[1, 9]", "longer than the run of 2 epochs"],
