@@ -12,6 +12,19 @@ def total_updates(config: "configuration.RunConfig", updates_per_epoch: int) -> 
     return config.protocol.epochs * updates_per_epoch
 
 
+def updates_an_epoch(batches: int, accumulate: int) -> int:
+    """The updates that an epoch's batches make, ``accumulate`` of them each.
+
+    Raises ValueError where they do not make one: such a run would never get on.
+    """
+    if batches < accumulate:
+        raise ValueError(
+            f"training.accumulate={accumulate}: an epoch has only {batches} batches; write at most "
+            f"{batches}"
+        )
+    return batches // accumulate
+
+
 def describe_setting(config: "configuration.RunConfig") -> str:
     """Model, data and length of a run in a few words; stands beside its results."""
     what = configuration.task_class(config.task.name).describe(config.task)
@@ -48,7 +61,7 @@ def build_schedule(config: "configuration.RunConfig", updates_per_epoch: int) ->
 
 
 def check_schedule(config: "configuration.RunConfig", updates_per_epoch: int | None = None) -> None:
-    """Refuse a schedule that is longer than the run.
+    """Refuse a schedule that is longer than the run, and an update longer than an epoch.
 
     Called on the configuration alone, and again once the data have told ``updates_per_epoch``.
     Raises ValueError.
@@ -58,7 +71,7 @@ def check_schedule(config: "configuration.RunConfig", updates_per_epoch: int | N
         task = configuration.task_class(config.task.name)
         updates_per_epoch = task.batches_per_epoch(config.task, protocol)
         if updates_per_epoch is not None:
-            updates_per_epoch = max(1, updates_per_epoch // config.training.accumulate)
+            updates_per_epoch = updates_an_epoch(updates_per_epoch, config.training.accumulate)
     if isinstance(schedule, configuration.MultiStep) and schedule.milestones:
         length = protocol.epochs if schedule.unit == "epochs" else protocol.updates
         if length is None and updates_per_epoch is not None:

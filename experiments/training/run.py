@@ -18,7 +18,12 @@ from experiments.tracking.run_folder import RunFolder
 from experiments.training.batch_norm import synchronise_batch_norm
 from experiments.training.checkpoint import seed_apart, seed_everything
 from experiments.training.distributed import from_main, together
-from experiments.training.length import build_schedule, check_schedule, describe_setting
+from experiments.training.length import (
+    build_schedule,
+    check_schedule,
+    describe_setting,
+    updates_an_epoch,
+)
 from experiments.training.loop import Loop, Observer
 from experiments.training.precision import choose_device, set_precision
 from experiments.training.signals import StopRequest
@@ -64,8 +69,8 @@ def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule]:
     if config.runner.threads is not None:
         torch.set_num_threads(config.runner.threads)
     task, step = build_step(config, device)
-    updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
     try:
+        updates_per_epoch = updates_an_epoch(task.updates_per_epoch, config.training.accumulate)
         check_schedule(config, updates_per_epoch)
     except ValueError as error:
         raise UserError(str(error)) from None

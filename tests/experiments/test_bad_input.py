@@ -19,6 +19,10 @@ MISTAKES = {
         ["experiment=fig6_lr_robustnes"],
         ["experiment=fig6_lr_robustnes", "did you mean fig6_lr_robustness?"],
     ),
+    "an update longer than an epoch": (
+        ["training.accumulate=8"],
+        ["training.accumulate=8", "only 4 batches"],
+    ),
     "milestones after the end": (
         ["schedule.milestones=[1,9]"],
         ["schedule.milestones=[1, 9]", "longer than the run of 2 epochs"],
