@@ -19,6 +19,9 @@ from experiments.tracking.store import read_metrics
 # Two rates are the same rate if they differ by less: Adam-2k runs at 3.086e-4 for 3e-4.
 _SAME_RATE = 0.05
 
+PRESET = "config.protocol.presets.lr"
+"""The column with the α that the protocol gives where nobody asks for another."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -30,7 +33,8 @@ class Evidence:
     _grids: dict[str, Grid] = field(default_factory=dict, repr=False)
 
     def sample(self, optimizer: str, lr: float | None, kind: str, **settings: Any) -> Sample:
-        """The test metric of one method at one α (None: whichever it ran at, if only one).
+        """The test metric of one method at one α (None: the one it ran at, or of several its
+        protocol's own, ``protocol.presets.lr``).
 
         ``kind``: a key of ``cells.SCORES``. ``settings``: columns of the store that the runs
         must have, ``warmup_updates=100`` or ``first_updates="adam"`` (an optimizer's option).
@@ -170,6 +174,9 @@ class Evidence:
         methods = rows["method"].unique().sort().to_list()
         if len(methods) > 1:
             raise Unclear(f"{asked} ran in several ways: {'; '.join(methods)}")
+        if lr is None and rows["lr"].n_unique() > 1:
+            own = rows.filter((rows["lr"] / rows[PRESET] - 1).abs() < _SAME_RATE)
+            rows = rows if own.is_empty() else own
         rates = rows["lr"].unique().sort().to_list()
         if len(rates) > 1:
             raise Unclear(f"{asked} ran at several α: {', '.join(rate(lr) for lr in rates)}")

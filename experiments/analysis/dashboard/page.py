@@ -1,4 +1,4 @@
-"""From the store to the page: its data, its one file, its entry."""
+"""From the store to the page: its data, and its one file."""
 
 import base64
 import gzip
@@ -17,8 +17,6 @@ from experiments.analysis.dashboard.curves import CurveReader, curves_data
 from experiments.analysis.dashboard.data import claims_data, section_data
 from experiments.analysis.dashboard.mechanism import mechanism_data
 from experiments.analysis.dashboard.started import with_started
-from experiments.console import say
-from experiments.files import write_atomic
 from experiments.tracking.result import now
 
 PAGE = Path(__file__).parent / "page"
@@ -78,16 +76,3 @@ def _embedded(name: str, data: Any) -> str:
     """A script element that holds the data; base64 cannot end it early, whatever the data say."""
     content = base64.b64encode(pack(data)).decode()
     return f'<script type="text/plain" id="{escape(name)}">{content}</script>'
-
-
-def show(root: Path, out: Path, port: int | None, select: Select) -> None:
-    """Write the page to ``out``; or, with a port, serve it there until interrupted."""
-    if port is not None:
-        from experiments.analysis.dashboard.live import serve
-
-        serve(root, port, select)
-        return
-    page = build(select(), root)
-    path = out / "dashboard.html"
-    write_atomic(path, page)
-    say(f"Written:\n  {path} ({len(page.encode()) / 1e6:.1f} MB; open it in a browser)")

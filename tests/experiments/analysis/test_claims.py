@@ -135,7 +135,11 @@ def x01(root: Path, verdict: Verdict) -> None:
 
 
 def histograms(
-    root: Path, masses: dict[str, float], protocol: str = "recipe", n: int | None = None
+    root: Path,
+    masses: dict[str, float],
+    protocol: str = "recipe",
+    n: int | None = None,
+    lr: float = 3e-4,
 ) -> None:
     """Runs whose share of gradients below e^-16 is .05 at update 1 and grows by ``masses``."""
 
@@ -149,7 +153,7 @@ def histograms(
             shares = [(1, 0.05), *((t, 0.05 + mass + 0.001 * seed) for t in (5, 10, 25, 100))]
             curves = [taken(*share) for share in (*shares, (70_000, 0.9))]
             more = {"task": "iwslt14_de_en", "protocol": protocol}
-            run(root, optimizer, 3e-4, seed, 30.0, curves=curves, **more)
+            run(root, optimizer, lr, seed, 30.0, curves=curves, **more)
 
 
 def c03(root: Path, verdict: Verdict) -> None:
@@ -380,6 +384,14 @@ def test_histograms_of_mini_or_of_two_seeds_decide_nothing(tmp_path: Path) -> No
     assert (first.verdict, shown.verdict, shown.reading) == (NOT_RUN, None, YES)
     histograms(tmp_path / "two", masses, n=2)
     assert [row.verdict for row in rows(tmp_path / "two", "C03")] == [OPEN]
+
+
+def test_of_several_rates_the_protocols_own_is_shown(tmp_path: Path) -> None:
+    histograms(tmp_path, {"adam": 0.6, "adam_warmup": 0.0}, "mini", lr=3e-3)
+    seeds(tmp_path, "adam", 1e-2, 30.0, task="iwslt14_de_en", protocol="mini")
+    _, shown = rows(tmp_path, "C03")
+    assert shown.reading is YES
+    assert "Adam, α = .003 0.60" in shown.ours[0]
 
 
 def test_runs_without_histograms_are_not_run(tmp_path: Path) -> None:
