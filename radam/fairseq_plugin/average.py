@@ -14,7 +14,7 @@ def average(output: Path, checkpoints: Sequence[Path]) -> None:
     All but the model (the configuration, that is) comes from the last one. Raises ValueError for
     checkpoints of different models.
     """
-    states = [torch.load(path, map_location="cpu") for path in checkpoints]
+    states = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
     last: dict[str, Any] = states[-1]
     names = set(last["model"])
     for path, state in zip(checkpoints, states, strict=True):
