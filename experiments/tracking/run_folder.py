@@ -24,7 +24,9 @@ class Busy(UserError):
 
 
 class RunFolder:
-    """``runs/<task>/<run-id>/``; see DESIGN in the README for what lies in it."""
+    """``runs/<task>/<run-id>/``: ``config.yaml``, ``metrics.jsonl``, ``result.json``, a checkpoint,
+    ``lock``; and what the run's task, its launcher and its mirror keep beside them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
