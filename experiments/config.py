@@ -64,7 +64,7 @@ class ProtocolConfig(Section):
     name: Literal["paper", "recipe", "mini", "smoke"]
     epochs: int | None = Field(gt=0, description="length in epochs; null if `updates` is given")
     updates: int | None = Field(gt=0, description="length in updates; null if `epochs` is given")
-    batch_size: int = Field(gt=0, description="examples an update, over all devices together")
+    batch_size: int = Field(gt=0, description="examples a batch, over all devices together")
     eval_every: int = Field(gt=0, description="epochs between two evaluations")
     average_epochs: int = Field(
         ge=0,

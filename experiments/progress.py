@@ -76,7 +76,8 @@ class Bars:
             facts["loss"] = f"loss {event['loss']:.3f}"
         speed = self.progress.tasks[self.progress.task_ids.index(bar)].speed
         if speed:
-            facts["speed"] = f"{speed * config.protocol.batch_size:.0f} examples/s"
+            examples = config.protocol.batch_size * config.training.accumulate
+            facts["speed"] = f"{speed * examples:.0f} examples/s"
         self.progress.update(bar, completed=event["update"], facts="  ".join(facts.values()))
 
     def end(self, config: RunConfig, result: RunResult | None) -> None:
