@@ -32,6 +32,9 @@ NOTHING = (
     "`python -m experiments.train optimizer=radam protocol=mini`."
 )
 
+BELONGS_TO = {"live": "dashboard", "run": "wandb", "again": "wandb"}
+"""Options that only one of the things to do has."""
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -85,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the store, write what was asked for, and say where it lies."""
     asked = parser().parse_args(arguments)
+    for option, what in BELONGS_TO.items():
+        if getattr(asked, option) and asked.what != what:
+            raise UserError(f"--{option}: belongs to {what}; write {what} --{option}")
     if asked.what == "dashboard":
         from experiments.analysis.dashboard import show  # plotly: only where it is needed
 

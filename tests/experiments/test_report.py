@@ -125,6 +125,8 @@ def test_a_store_of_unfinished_runs_is_reported_as_such(
         (["--score", "worst"], "invalid choice: 'worst'"),
         (["--runs", "/nowhere/at/all"], "--runs /nowhere/at/all: no such folder"),
         (["--rnus=runs"], "unrecognized arguments"),
+        (["--run", "0123456789ab"], "--run: belongs to wandb; write wandb --run"),
+        (["claims", "--live"], "--live: belongs to dashboard"),
     ],
 )
 def test_bad_input(store: Path, tmp_path: Path, words: list[str], message: str) -> None:
