@@ -137,7 +137,8 @@ def _find_or_download(data_dir: Path, download: bool) -> Source:
                 f"{cifar10_pickles.ARCHIVE} and cifar10/plain_text/{{train,test}}-*.parquet), and "
                 f"{URL} could not be downloaded ({problem}). Put that file into the folder, or "
                 "name the folder that holds the data with RADAM_DATA=..., or train on "
-                "scikit-learn's handwritten digits instead with DATASET=standin."
+                "scikit-learn's handwritten digits instead with task.dataset=standin "
+                "(make: DATASET=standin)."
             )
     return source
 

@@ -78,7 +78,8 @@ def resolve_imagenet(choice: Choice, source: Source, data_dir: Path) -> Resoluti
         f"ImageNet is not in {data_dir.absolute()} (looked for train/ and val/ with a folder a "
         f"class, and for {ARCHIVES[0]} and its kin, in {', '.join(FOLDERS)}). Name the folder "
         "that holds it with RADAM_DATA=..., or take it from Hugging Face with "
-        "task.source=huggingface, or train on rendered digits instead with DATASET=standin."
+        "task.source=huggingface, or train on rendered digits instead with "
+        "task.dataset=standin (make: DATASET=standin)."
     )
     if choice == "real":
         raise UserError(missing)

@@ -58,7 +58,10 @@ class Translation(Task[PairBatch]):
             "Put it there, or name the folder that holds it with RADAM_DATA=..."
         )
         if config.dataset == "real":
-            raise UserError(f"{missing}, or train on written numbers with DATASET=standin.")
+            raise UserError(
+                f"{missing}, or train on written numbers with task.dataset=standin "
+                "(make: DATASET=standin)."
+            )
         return config.model_copy(update={"dataset": "standin"}), f"{missing}."
 
     @classmethod
