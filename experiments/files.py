@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and where those lie that can be made again."""
 
 import os
 import tempfile
@@ -32,3 +32,8 @@ def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) 
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: ``radam`` among the person's other caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radam"

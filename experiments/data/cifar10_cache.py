@@ -2,14 +2,14 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from experiments.data.cifar10_published import Rows
-from experiments.files import write_atomic
+from experiments.files import cache_folder, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def cached(files: Sequence[Path], decode: Callable[[], Rows]) -> Rows:
     A kept copy is used only if its rows are the published ones; any other is made anew. Several
     processes may do this at once: each sees a whole file or none.
     """
-    kept = _folder() / f"cifar10-{_digest(files)}.npy"
+    kept = cache_folder() / f"cifar10-{_digest(files)}.npy"
     try:
         with kept.open("rb") as file:
             rows = Rows(np.load(file, allow_pickle=False), np.load(file, allow_pickle=False))
@@ -30,7 +30,7 @@ def cached(files: Sequence[Path], decode: Callable[[], Rows]) -> Rows:
         pass  # absent or damaged: made anew below
     rows = decode()
 
-    def save(file) -> None:
+    def save(file: BinaryIO) -> None:
         np.save(file, rows.pixels, allow_pickle=False)
         np.save(file, rows.labels, allow_pickle=False)
 
@@ -39,10 +39,6 @@ def cached(files: Sequence[Path], decode: Callable[[], Rows]) -> Rows:
     except OSError as error:
         log.warning("%s cannot be written (%s): CIFAR-10 is decoded each time", kept, error)
     return rows
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radam"
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -6,12 +6,11 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Literal
 
 from experiments.data.image_files import Pictures
 from experiments.data.imagenet_pixels import Damaged, decode, ends_early
-from experiments.files import write_atomic
+from experiments.files import cache_folder, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ def find_damaged(pictures: Pictures, depth: Depth) -> dict[int, str]:
     person's other caches under a digest of names, sizes and times, so that another run on the
     same pictures does not look again.
     """
-    kept = _folder() / f"imagenet-{depth}-{_digest(pictures)}.json"
+    kept = cache_folder() / f"imagenet-{depth}-{_digest(pictures)}.json"
     try:
         return {int(index): why for index, why in json.loads(kept.read_bytes()).items()}
     except (OSError, ValueError):
@@ -70,7 +69,3 @@ def _digest(pictures: Pictures) -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radam"

@@ -8,7 +8,6 @@ manifest of checksums that is looked at whenever the folder is used.
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +22,7 @@ from experiments.data.fairseq_library import need_fairseq
 from experiments.data.parallel_map import map_chunks
 from experiments.data.parallel_text import Pair, PairOfFiles
 from experiments.errors import UserError
-from experiments.files import write_atomic
+from experiments.files import cache_folder, write_atomic
 
 FORMAT = 1
 """Raise it when prepared folders of before should be made anew."""
@@ -59,12 +58,6 @@ class Prepared:
         return f"{self.source}: {train}, {self.merges:,} BPE merges"
 
 
-def cache_folder() -> Path:
-    """Where prepared folders lie: ``radam/translation`` beside the person's other caches."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "radam" / "translation"
-
-
 def prepare(
     source: Source, merges: int | None = None, say: Callable[[str], None] = lambda line: None
 ) -> Prepared:
@@ -76,7 +69,7 @@ def prepare(
     """
     key = f"{FORMAT} {merges} {_digest(source.files)}"
     suffix = hashlib.sha256(key.encode()).hexdigest()[:12]
-    folder = cache_folder() / f"{source.key}-{suffix}"
+    folder = cache_folder() / "translation" / f"{source.key}-{suffix}"
     with _locked(folder.with_suffix(".lock")):
         if not (folder / MANIFEST).is_file():
             say(f"Preparing {source.name} from {source.where} in {folder}, once")

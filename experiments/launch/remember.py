@@ -4,11 +4,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from experiments.checked import from_dict
 from experiments.config import CONFIG_DIR, RunConfig
-from experiments.files import write_atomic
+from experiments.files import cache_folder, write_atomic
 
 KEPT = 20
 """Grids that are remembered; the oldest is forgotten first."""
@@ -18,7 +17,7 @@ def remembered(
     words: Sequence[str], compose: Callable[[Sequence[str]], list[RunConfig]]
 ) -> list[RunConfig]:
     """``compose(words)``, or what it gave before if no configuration, code or variable changed."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "radam" / "grids"
+    folder = cache_folder() / "grids"
     path = folder / f"{_key(words)}.json"
     try:
         return [from_dict(raw) for raw in json.loads(path.read_text())]
