@@ -39,11 +39,6 @@ class Estimate:
     high: float | None
     n: int
 
-    @property
-    def has_interval(self) -> bool:
-        """Whether seeds were enough for an interval."""
-        return self.low is not None
-
     def text(self, digits: int = 2) -> str:
         """``91.38 [91.20, 91.51], n = 5``, or ``91.38, n = 1 (no interval)``."""
         if self.low is None or self.high is None:

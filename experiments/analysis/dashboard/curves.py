@@ -116,10 +116,6 @@ def _alike(own: dict[int, Columns]) -> Iterator[tuple[list[int], Floats]]:
         left = [place for place in left if place not in group]
 
 
-def _begins(updates: Floats, with_these: Floats) -> bool:
-    return np.array_equal(updates[: len(with_these)], with_these)
-
-
 def thin(columns: list[Columns], most: int) -> NDArray[np.intp]:
     """The places of the points that stay: all, or about ``most``; first and last always do.
 
