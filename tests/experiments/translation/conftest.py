@@ -28,13 +28,19 @@ def fairseq():
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def small_stand_in(tmp_path_factory):
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Where the session's prepared folders lie."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", autouse=True)  # a session's would reach the other folders' tests
+def small_stand_in(prepared):
     """Prepared folders of the session's own, of a stand-in with fewer pairs."""
     from experiments.data import written_numbers
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(prepared))
         patch.setattr(written_numbers, "PAIRS", {"train": 400, "valid": 40, "test": 40})
         torch.set_num_threads(1)
         yield
