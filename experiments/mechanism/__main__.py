@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.analysis.cells import sections
+from experiments.checked import suggestion
 from experiments.console import console, exit_on_user_error, say
 from experiments.errors import UserError
 from experiments.mechanism.figures import draw
@@ -51,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compute what the store lacks, draw it, and say where it lies."""
     asked = parser().parse_args(arguments)
-    for name in asked.names or (*COMPUTATIONS, HISTOGRAMS):
+    known = [*COMPUTATIONS, HISTOGRAMS]
+    for name in asked.names:
+        if name not in known:  # before anything is computed
+            raise UserError(f"{name}: no such computation{suggestion(name, known)}")
+    for name in asked.names or known:
         if name == HISTOGRAMS:
             written = histograms(asked.runs, asked.out / "figures")
         else:

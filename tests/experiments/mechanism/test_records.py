@@ -63,6 +63,12 @@ def test_an_unknown_name_is_refused(tmp_path):
         obtain(tmp_path, "fig10")
 
 
+def test_nothing_is_computed_beside_an_unknown_name(tmp_path):
+    with pytest.raises(UserError, match=r"fig9_sim: .* did you mean fig9_simulation"):
+        main(["rectifier_vs_warmup", "fig9_sim", "--runs", str(tmp_path), "--out", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_computation_is_drawn(tmp_path, monkeypatch, capsys):
     small = dict(records.COMPUTATIONS)
     settings = Simulation(50, 60, beta2s=(0.999, 0.99))
