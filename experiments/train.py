@@ -16,6 +16,7 @@ from experiments.console import exit_on_user_error, say
 from experiments.launch.dry_run import describe_needs
 from experiments.processes import is_main
 from experiments.progress import display
+from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.wandb_mirror import mirrored
 from experiments.training.distributed import joined, together
 from experiments.training.length import describe_setting
@@ -34,11 +35,14 @@ def main(composed: DictConfig) -> float | None:
             for line in together(lambda: describe_needs(config)):
                 say(line)
             return None
+        if "grid" in composed:
+            say(f"note: one run; sweep run experiment={config.experiment} carries out its grid")
+        known = is_main() and RunFolder(config.folder).finished_result is not None
         mirrors_of = mirrored(config) if is_main() else nullcontext([])
         with mirrors_of as mirrors, display(1) as shown:
             result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
             shown.end(config, result)
-        say(str(config.folder))
+        say(f"{config.folder}{' (finished before, not run again)' if known else ''}")
         if result.status == "interrupted":
             say("Stopped. The same command goes on from here.")
             sys.exit(stop.exit_code)

@@ -148,5 +148,6 @@ def test_finished_run_is_not_run_again(command: Command, smoke: list[str], tmp_p
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     again = command("experiments.train", *smoke)
     assert again.returncode == 0
+    assert "not run again" in again.stdout
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert read_metrics(folder).filter(pl.col("kind") == "eval").height == 2
