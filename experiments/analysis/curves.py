@@ -48,17 +48,31 @@ def read_curves(section: Section) -> Records:
     return {key: pl.concat(frames) for key, frames in parts.items()}
 
 
-def curve(records: Records, cell: Cell, kind: str, column: str) -> Curve | None:
+def followed_split(records: Records, metric: str) -> str:
+    """The held-out split whose metric was followed while training: "test", or "validation" where
+    a run scores the test set only at its end, as in translation."""
+    scored = pl.col("kind").eq("eval") & pl.col(metric).is_finite()
+    for split in ("test", "validation"):
+        of_split = (frame.filter(scored, pl.col("split") == split) for frame in records.values())
+        if any(len(found) > found["seed"].n_unique() for found in of_split):
+            return split
+    return "test"
+
+
+def curve(records: Records, cell: Cell, column: str, split: str | None = None) -> Curve | None:
     """A cell's curve of one column ("loss", or the metric) by epoch; None without records.
 
-    ``kind``: "train" (means since the record before) or "eval" (the test set).
+    ``split``: of that held-out split's evaluations; None: of training (means since the record
+    before).
     """
     found = records.get((cell.method.label, cell.lr))
     if found is None:
         return None
-    chosen = found.filter(pl.col("kind") == kind, pl.col(column).is_finite())
-    if kind == "eval":
-        chosen = chosen.filter(pl.col("split") == "test")
+    chosen = found.filter(pl.col(column).is_finite())
+    if split is None:
+        chosen = chosen.filter(pl.col("kind") == "train")
+    else:
+        chosen = chosen.filter(pl.col("kind") == "eval", pl.col("split") == split)
     if chosen.is_empty():
         return None
     table = chosen.pivot("seed", index="epoch", values=column, aggregate_function="last")

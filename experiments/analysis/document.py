@@ -23,7 +23,7 @@ from experiments.analysis.wording import (
 _FIGURES = {
     "robustness": "Test metric against learning rate, with 95 % bootstrap intervals over seeds",
     "profiles": "Share of runs that are better than a score, over all learning rates and seeds",
-    "curves": "Training loss and test metric, each optimizer at its best learning rate (Fig. 5)",
+    "curves": "Training loss and held-out metric, each optimizer at its best rate (Fig. 5)",
     "rates": "Curves at every learning rate (Fig. 6)",
 }
 
@@ -110,11 +110,13 @@ def _section(section: Section, figures: Sequence[Path]) -> str:
     if within_warmup(section.task, section.protocol):
         parts.append(f"> {MINI}")
     parts.append(_what_ran(section))
+    tables: dict[str, list[str]] = {}  # a run that is tested only at its end has one for all kinds
     for kind in section.kinds():
         grid = section.grid(kind)
-        parts.append(f"### Test {metric_title(section.metric)}: {SCORES[kind]}")
-        parts.append(_grid_table(grid))
-        parts.append(_robustness_table(grid))
+        table = f"{_grid_table(grid)}\n\n{_robustness_table(grid)}"
+        tables.setdefault(table, []).append(SCORES[kind])
+    for table, kinds in tables.items():
+        parts += [f"### Test {metric_title(section.metric)}: {', '.join(kinds)}", table]
     for path in figures:
         what = path.stem.removeprefix(f"{section.name}-")
         caption = _FIGURES.get(what)

@@ -32,7 +32,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
-from experiments.analysis.curves import Records, best_cells, curve, read_curves
+from experiments.analysis.curves import (
+    Curve,
+    Records,
+    best_cells,
+    curve,
+    followed_split,
+    read_curves,
+)
 from experiments.analysis.palette import Style, style
 from experiments.analysis.statistics import Floats, performance_profile
 from experiments.analysis.wording import metric_title, rate
@@ -100,19 +107,20 @@ def robustness_figure(section: Section, grid: Grid, kind: str, methods: Sequence
 
 
 def curves_figure(section: Section, cells: Sequence[Cell], records: Records) -> Figure:
-    """Fig. 5: training loss and the test metric by epoch, each optimizer at its best α."""
+    """Fig. 5: training loss and the held-out metric by epoch, each optimizer at its best α."""
     columns = 3
     size = (PAGE, height(section, PAGE, 2.3, len(cells), columns))
     figure, (loss, metric) = plt.subplots(1, 2, figsize=size)
+    split = followed_split(records, section.metric)
     for cell in cells:
         label = f"{cell.method.label}, α = {rate(cell.lr)}"
         drawn = style(cell.method.optimizer)
-        _draw_curve(loss, records, cell, ("train", "loss"), drawn, label)
-        _draw_curve(metric, records, cell, ("eval", section.metric), drawn, label)
+        _draw_curve(loss, curve(records, cell, "loss"), drawn, label)
+        _draw_curve(metric, curve(records, cell, section.metric, split), drawn, label)
     fit_metric([metric], section.direction)
     fit_loss([loss])
     loss.set_ylabel("training loss (nats)")
-    metric.set_ylabel(f"test {metric_title(section.metric)}")
+    metric.set_ylabel(f"{split} {metric_title(section.metric)}")
     for axes in (loss, metric):
         epochs(axes, bins=8)
     finish(figure, section, columns, note=f"each at its best α; {_BAND}")
@@ -122,25 +130,27 @@ def curves_figure(section: Section, cells: Sequence[Cell], records: Records) -> 
 def rates_figure(
     section: Section, grid: Grid, methods: Sequence[Method], records: Records
 ) -> Figure:
-    """Figs. 6 and 7: a column a method, a line an α; the test metric above, training loss below."""
+    """Figs. 6 and 7: a column a method, a line an α; above the held-out metric, below the loss."""
     width = max(COLUMN, min(PAGE, 0.6 + 1.4 * len(methods)))
     size = (width, height(section, width, 3.6, len(grid.lrs), len(grid.lrs)))
     figure, panels = plt.subplots(
         2, len(methods), figsize=size, sharex=True, sharey="row", squeeze=False
     )
     styles = rate_styles(grid.lrs)
+    split = followed_split(records, section.metric)
     for method, (metric, loss) in zip(methods, panels.T, strict=True):
         for lr, drawn in styles.items():
             cell = grid.cells.get((method, lr))
             if cell is not None and cell.n:
                 label = f"α = {rate(lr)}"
-                _draw_curve(metric, records, cell, ("eval", section.metric), drawn, label)
-                _draw_curve(loss, records, cell, ("train", "loss"), drawn, label)
+                followed = curve(records, cell, section.metric, split)
+                _draw_curve(metric, followed, drawn, label)
+                _draw_curve(loss, curve(records, cell, "loss"), drawn, label)
         metric.set_title(_two_lines(method.label), color=style(method.optimizer).colour)
         epochs(loss, bins=4)
     fit_metric(panels[0], section.direction)
     fit_loss(panels[1])
-    panels[0, 0].set_ylabel(f"test {metric_title(section.metric)}")
+    panels[0, 0].set_ylabel(f"{split} {metric_title(section.metric)}")
     panels[1, 0].set_ylabel("training loss (nats)")
     finish(figure, section, columns=len(grid.lrs), note=_BAND)
     return figure
@@ -179,15 +189,7 @@ def _thresholds(scores: Floats) -> Floats:
     return np.concatenate([[low - margin], inner, [high + margin]])
 
 
-def _draw_curve(
-    axes: Axes,
-    records: Records,
-    cell: Cell,
-    what: tuple[str, str],
-    drawn: Style,
-    label: str,
-) -> None:
-    found = curve(records, cell, *what)
+def _draw_curve(axes: Axes, found: Curve | None, drawn: Style, label: str) -> None:
     if found is None:
         axes.plot([], [], **line(drawn), label=label)
         return

@@ -34,7 +34,7 @@ def _heading(row: dict[str, Any], folder: Path) -> str:
         f"Translations of the run with the best BLEU ({title(row['optimizer'])}, "
         f"α = {rate(row['lr'])}, seed {row['seed']}): BLEU {row['final']:.2f} on tokens, as in the "
         f"paper; sacreBLEU {tests['sacrebleu'][-1]:.2f} (`{signature}`). All of them: "
-        f"`{folder / TRANSLATIONS}`; every run keeps its own."
+        f"`{folder.name}/{TRANSLATIONS}` in the store; every run keeps its own."
     )
 
 

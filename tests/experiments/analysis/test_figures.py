@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
-from experiments.analysis.curves import best_cells, curve, read_curves
+from experiments.analysis.curves import best_cells, curve, followed_split, read_curves
 from experiments.analysis.drawing import heading, method_styles, paper_style
 from experiments.analysis.figures import (
     curves_figure,
@@ -130,7 +130,7 @@ def test_single_seeds_have_no_intervals(tmp_path: Path) -> None:
     plt.close(figure)
     section = only_section(tmp_path)
     (cell,) = best_cells(section.grid("final"))
-    assert curve(read_curves(section), cell, "train", "loss").band is None
+    assert curve(read_curves(section), cell, "loss").band is None
 
 
 def test_settings_of_one_optimizer_keep_its_marker_and_differ_in_shade(tmp_path: Path) -> None:
@@ -148,13 +148,32 @@ def test_a_curve_goes_on_over_the_others_where_a_run_diverged(tmp_path: Path) ->
     section = only_section(tmp_path)
     grid = section.grid("final")
     cell = grid.cells[grid.methods[0], 0.1]
-    found = curve(read_curves(section), cell, "eval", "accuracy")
+    found = curve(read_curves(section), cell, "accuracy", "test")
     assert found.n == 2
     assert found.epochs.tolist() == [1, 2, 3, 4, 5, 6]
     ((epoch, _),) = found.ends
     assert epoch == 3.0
     low, _ = found.band
     assert [bool(value == value) for value in low] == [True] * 3 + [False] * 3
+
+
+def test_where_the_test_set_is_scored_only_at_the_end_validation_is_followed(
+    tmp_path: Path,
+) -> None:
+    followed = learning_curve(30.0, 1.0, 3, 1)
+    for record in followed:
+        if record["kind"] == "eval":
+            record["split"] = "validation"
+    at_the_end = {**followed[-1], "kind": "eval", "split": "test", "accuracy": 29.0}
+    run(tmp_path, "radam", 0.1, 1, 29.0, curves=[*followed, at_the_end])
+    section = only_section(tmp_path)
+    records = read_curves(section)
+    (cell,) = best_cells(section.grid("final"))
+    assert followed_split(records, "accuracy") == "validation"
+    assert len(curve(records, cell, "accuracy", "validation").epochs) == 3
+    figure = curves_figure(section, [cell], records)
+    assert figure.axes[1].get_ylabel().startswith("validation")
+    plt.close(figure)
 
 
 def test_a_store_without_curves_or_without_scores_is_no_error(tmp_path: Path) -> None:

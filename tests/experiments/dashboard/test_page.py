@@ -120,7 +120,7 @@ def test_the_mean_and_band_of_the_curves_are_the_statistics(opened: Chrome, stor
     (section,) = [s for s in sections(read_results(store)) if s.protocol == "recipe"]
     cell = section.grid("final").best(section.methods[-1])
     assert cell is not None
-    known = curve(read_curves(section), cell, "train", "loss")
+    known = curve(read_curves(section), cell, "loss")
     assert known is not None
     assert known.band is not None
     traces = [t for t in drawn(opened, "curves-chart") if (t["line"] or {}).get("width") != 0]
