@@ -23,13 +23,14 @@ def main() -> None:
     """Prepare what the command line names, and say where it lies."""
     parser = argparse.ArgumentParser("python -m scripts.prepare_translation", description=__doc__)
     parser.add_argument("corpus", choices=[*CORPORA, "standin"])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("RADAM_DATA", "data")))
+    data_dir = Path(os.environ.get("RADAM_DATA", "data"))
+    parser.add_argument("--data-dir", type=Path, default=data_dir, help="default: %(default)s")
     parser.add_argument("--merges", type=int, help="BPE merges (default: the corpus' own)")
     parser.add_argument(
         "--download", action="store_true", help="wmt16: fetch it from the hub if it is missing"
     )
     asked = parser.parse_args()
-    prepared = prepare(find(asked.corpus, asked.data, asked.download), asked.merges, say)
+    prepared = prepare(find(asked.corpus, asked.data_dir, asked.download), asked.merges, say)
     say(prepared.origin)
     for split, pairs in prepared.pairs.items():
         say(f"  {split:6} {pairs:>9,} pairs")
@@ -46,7 +47,7 @@ def find(corpus: str, data: Path, download: bool) -> Source:
     if source is None:
         raise UserError(
             f"{corpus} is not in {data.absolute()} (looked for {CORPORA[corpus].LOOKED_FOR}); put "
-            "it there, or name its folder with --data or RADAM_DATA"
+            "it there, or name its folder with --data-dir or RADAM_DATA"
         )
     return source
 
