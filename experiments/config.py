@@ -184,6 +184,10 @@ class RunnerConfig(Section):
     """Where and how a run is carried out: nothing here changes the numbers."""
 
     device: str = Field(description="auto, cpu, cuda, cuda:1, ...")
+    capture: bool | Literal["auto"] = Field(
+        description="whether updates are replayed as CUDA graphs; auto: on CUDA, where their "
+        "shapes and the optimizer allow it; every result says whether they were"
+    )
     threads: int | None = Field(gt=0, description="CPU threads; null: as torch chooses")
     workers: int | None = Field(
         ge=0, description="processes that read data (0: none apart); null: as the machine suggests"

@@ -50,7 +50,7 @@ def describe_needs(config: RunConfig) -> list[str]:
     evaluations = f"{cost.evaluations:,} evaluation{'s' * (cost.evaluations != 1)}"
     lines += [
         f"  speed        {speed:,.1f} examples/s: {cost.seconds_per_update:.3g} s an update of "
-        f"{cost.batch_size} (mean of {max(1, len(times) - 1)})",
+        f"{cost.batch_size} (mean of {len(times)})",
         f"  time         about {duration(cost.seconds)}: {cost.updates:,} updates, {evaluations} "
         f"of {cost.held_out_examples:,} examples",
         f"  disk         {mebibytes(2 * checkpoint + kept)}: a checkpoint of "

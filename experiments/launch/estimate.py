@@ -14,6 +14,7 @@ import torch
 from experiments.config import RunConfig, task_class
 from experiments.launch.local import context
 from experiments.tasks.task import Task
+from experiments.training.capture import WARM_UP
 from experiments.training.distributed import any_of
 from experiments.training.length import total_updates
 from experiments.training.precision import choose_device
@@ -100,8 +101,9 @@ def time_updates(
 ) -> list[float]:
     """The seconds of each of a run's first updates, the reading of their data included.
 
-    Ends after ``most`` updates; sooner after ``enough_seconds`` if there are LEAST_UPDATES, and
-    after ``most_seconds`` however few there are.
+    Those that only a beginning has (the first, and until the updates are captured) are left out
+    if there are others. Ends after ``most`` updates; sooner after ``enough_seconds`` if there are
+    LEAST_UPDATES, and after ``most_seconds`` however few there are.
     """
     epochs = (task.batches(epoch) for epoch in itertools.count())
     batches = itertools.chain.from_iterable(epochs)
@@ -115,15 +117,15 @@ def time_updates(
         mark, passed = present, present - started
         enough = len(times) >= LEAST_UPDATES and passed > enough_seconds
         if any_of(enough or len(times) >= most or passed > most_seconds)[0]:
-            return times
+            return times[WARM_UP + 1 if step.captured else 1 :] or times[-1:]
 
 
 def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torch.device) -> Cost:
-    """What the whole run takes if its updates go on as the measured ones, the first left out."""
+    """What the whole run takes if its updates go on as the measured ones."""
     updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
     updates = total_updates(config, updates_per_epoch)
     return Cost(
-        seconds_per_update=statistics.fmean(times[1:] or times),  # a run waits for slow ones too
+        seconds_per_update=statistics.fmean(times),  # a run waits for slow ones too
         updates=updates,
         evaluations=math.ceil(updates / updates_per_epoch / config.protocol.eval_every),
         held_out_examples=task.held_out_examples,

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
@@ -48,21 +47,21 @@ class Cifar10Config(TaskConfig):
         return value
 
 
-@dataclass(frozen=True)
-class ImageBatch:
-    """Inputs as the network takes them, and their classes; on the device."""
+class CropBatch(NamedTuple):
+    """Which training images, and how each is cropped and flipped; [B], as in an EpochPlan."""
 
-    inputs: Tensor
-    """float32 [B, 3, 32, 32], normalised."""
-    labels: Tensor
-    """int64 [B]."""
+    images: Tensor
+    top: Tensor
+    left: Tensor
+    flip: Tensor
 
 
-class Cifar10(Task[ImageBatch]):
+class Cifar10(Task[CropBatch]):
     """The images lie on the device as bytes and are augmented there, a whole batch at a time."""
 
     Config = Cifar10Config
     metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=10.0)
+    capturable = ("update", "evaluation")
 
     @classmethod
     def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
@@ -121,21 +120,19 @@ class Cifar10(Task[ImageBatch]):
     def build_model(self) -> nn.Module:
         return ResNetCifar(self.config.depth, self.config.widths, self.classes).to(self.device)
 
-    def batches(self, epoch: int, skip: int = 0) -> Iterator[ImageBatch]:
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[CropBatch]:
         plan = plan_epoch(self.seed, epoch, len(self.train)).to(self.device)
         for start in range(skip * self.batch_size, len(self.train), self.batch_size):
             mine = share(min(self.batch_size, len(self.train) - start))
             here = slice(start + mine.start, start + mine.stop)
-            chosen = plan.order[here]
-            pixels = crop_and_flip(
-                self.train.pixels[chosen], plan.top[here], plan.left[here], plan.flip[here]
-            )
-            yield ImageBatch(self.normalise(pixels), self.train.labels[chosen])
+            yield CropBatch(plan.order[here], plan.top[here], plan.left[here], plan.flip[here])
 
-    def loss(self, model: nn.Module, batch: ImageBatch) -> tuple[Tensor, Counts]:
-        logits = model(batch.inputs)
-        loss = F.cross_entropy(logits, batch.labels)
-        return loss, _count(logits.detach(), batch.labels, loss.detach())
+    def loss(self, model: nn.Module, batch: CropBatch) -> tuple[Tensor, Counts]:
+        images, top, left, flip = batch
+        pixels, labels = self.train.pixels[images], self.train.labels[images]
+        logits = model(self.normalise(crop_and_flip(pixels, top, left, flip)))
+        loss = F.cross_entropy(logits, labels)
+        return loss, _count(logits.detach(), labels, loss.detach())
 
     def evaluate(self, model: nn.Module, split: Split) -> Counts:
         model.eval()
@@ -162,9 +159,8 @@ def _sizes(config: Cifar10Config) -> tuple[int, int]:
 
 
 def _count(logits: Tensor, labels: Tensor, mean_loss: Tensor) -> Counts:
-    count = torch.tensor(len(labels), device=logits.device)
     return {
-        "count": count,
+        "count": labels.new_full((), len(labels)),
         "loss": mean_loss.double() * len(labels),
         "correct": (logits.argmax(1) == labels).sum(),
     }

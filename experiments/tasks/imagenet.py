@@ -78,6 +78,7 @@ class ImageNet(Task[PixelBatch]):
 
     Config = ImageNetConfig
     metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=100 / REAL.classes)
+    capturable = ("update",)  # an evaluation waits for files
     cost_is_by_example: ClassVar[bool] = True
 
     @classmethod
@@ -217,7 +218,7 @@ def suggest_workers(device: torch.device) -> int:
 def _count(logits: Tensor, labels: Tensor, mean_loss: Tensor) -> Counts:
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
     return {
-        "count": torch.tensor(len(labels), device=logits.device),
+        "count": labels.new_full((), len(labels)),
         "loss": mean_loss.double() * len(labels),
         "correct": best[:, 0].sum(),
         "correct_top5": best.sum(),

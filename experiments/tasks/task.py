@@ -36,7 +36,7 @@ Split = Literal["validation", "test"]
 def add_counts(total: Counts, more: Counts) -> None:
     """Add ``more`` to ``total`` in place."""
     for name, value in more.items():
-        total[name] = total[name] + value if name in total else value
+        total[name] = total.get(name, 0) + value  # a new tensor: a CUDA graph reuses its own
 
 
 def read_counts(counts: Counts) -> dict[str, float]:
@@ -80,6 +80,9 @@ class Task(ABC, Generic[Batch]):
     """Processes that read data for this one (``runner.workers``); None: as the task sees fit."""
     uses_every_parameter: ClassVar[bool] = True
     """False if some batch leaves a parameter without a gradient: several processes must know."""
+    capturable: ClassVar[tuple[Literal["update", "evaluation"], ...]] = ()
+    """What CUDA graphs can hold. An update: batches are named tuples of tensors of a few shapes,
+    and the loss reads none of their values. An evaluation: nothing in it comes from the host."""
     cost_is_by_example: ClassVar[bool] = False
     """True if an update's time is in proportion to its examples, for estimates."""
 

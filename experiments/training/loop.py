@@ -137,7 +137,7 @@ class Loop:
                 found = self.histograms.after(watched)
                 self._write({"kind": "histogram", **self._where(), **found})
             if record or diverged:
-                self._record_training(lr, diverged)
+                diverged = not self._record_training(lr)
             if diverged:
                 return "diverged"
             self._tell({"kind": "update", "update": progress.update, "loss": known})
@@ -175,26 +175,29 @@ class Loop:
             self.progress.training_seconds += present - mark
         return present
 
-    def _record_training(self, lr: float, diverged: bool) -> None:
+    def _record_training(self, lr: float) -> bool:
+        """Record the updates since the last record; False if a loss of theirs was not finite."""
         progress = self.progress
         counts = read_counts(progress.window)
         metrics = self.task.metrics(counts)
+        finite = math.isfinite(metrics["loss"])  # of a sum, in which no such loss is lost
         progress.examples += counts["count"]
-        progress.train_loss = metrics["loss"] if math.isfinite(metrics["loss"]) else None
+        progress.train_loss = metrics["loss"] if finite else None
         progress.window = {}
-        if diverged:
+        if not finite:
             metrics["loss"] = math.nan
         self._write({"kind": "train", **self._where(), "lr": lr, **metrics})
+        return finite
 
     def _evaluate(self, last: bool) -> bool:
         """Evaluate on the splits that are due; False if a parameter is no longer finite."""
-        if not all(torch.isfinite(p).all() for p in self.model.parameters()):
+        if not torch.stack([p.isfinite().all() for p in self.model.parameters()]).all():
             return False
         found: dict[Split, float] = {}
         started = time.perf_counter()
         for split in self.task.due(last=last):
-            with torch.no_grad(), self._model_for(split, last), self.step.autocast:
-                counts = add_up_readings(read_counts(self.task.evaluate(self.model, split)))
+            with self._model_for(split, last):
+                counts = add_up_readings(read_counts(self.step.evaluate(split)))
             metrics = self.task.metrics(counts)
             if self.task.metric.name in metrics:
                 found[split] = metrics[self.task.metric.name]
@@ -265,7 +268,7 @@ class Loop:
         part = choose_part(state["parts"], self.folder)
         self.progress = Progress(**state["progress"])
         self.model.load_state_dict(state["model"])
-        self.step.optimizer.load_state_dict(state["optimizer"])
+        self.step.load_optimizer(state["optimizer"])
         self.task.load_state_dict(part["task"])
         restore_random_state(part["random"])
         if not part["drew"]:

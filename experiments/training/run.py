@@ -16,6 +16,7 @@ from experiments.tracking import provenance
 from experiments.tracking.result import RESULT, RunResult, now
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.batch_norm import synchronise_batch_norm
+from experiments.training.capture import capturable_options, is_captured
 from experiments.training.checkpoint import seed_apart, seed_everything
 from experiments.training.distributed import from_main, together
 from experiments.training.length import (
@@ -48,19 +49,24 @@ def build_task(config: RunConfig, device: torch.device) -> Task[Any]:
 
 
 def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step]:
-    """Task, fresh model and optimizer of a run, ready for its first update."""
+    """Task, fresh model and optimizer of a run, ready for its first update.
+
+    Raises :class:`UserError` for data or a precision or capture that cannot be had.
+    """
+    captured = is_captured(config, device)
     autocast = set_precision(config.training.precision, device)
     task = build_task(config, device)
     seed_everything(config.seed)
     model = synchronise_batch_norm(task.build_model().train())
+    options = config.optimizer.options
+    if captured is not None:
+        options |= capturable_options(config.optimizer) or {}
     optimizer = radam.make_optimizer(
-        config.optimizer.name,
-        model.parameters(),
-        lr=config.optimizer.lr,
-        **config.optimizer.options,
+        config.optimizer.name, model.parameters(), lr=config.optimizer.lr, **options
     )
     seed_apart(config.seed)
-    return task, Step(task, model, optimizer, autocast, config.training.grad_clip)
+    grad_clip = config.training.grad_clip
+    return task, Step(task, model, optimizer, autocast, grad_clip, captured=captured)
 
 
 def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule]:
@@ -170,7 +176,11 @@ def _result(
         finished=now(),
         commit=commit,
         dirty=dirty,
-        hardware={**provenance.hardware(device), "processes": place().size},
+        hardware={
+            **provenance.hardware(device),
+            "processes": place().size,
+            "captured": loop is not None and bool(loop.step.captured),
+        },
         versions=provenance.versions(),
         origin=loop.task.origin if loop else "",
         skipped=loop.task.skipped if loop else 0,

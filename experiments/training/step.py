@@ -1,21 +1,34 @@
-"""One update: forward, backward, clip, step. What every task shares and nothing else."""
+"""One update: forward, backward, clip, step; and one evaluation. What every task shares."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from experiments.processes import place
-from experiments.tasks.task import Counts, Task, add_counts
+from experiments.tasks.task import Counts, Split, Task, add_counts
+from experiments.training.capture import Captured
 from experiments.training.distributed import add_up, held_back, share_gradients
 
 _WEIGHED = "weighed loss"
 
+_IMPLEMENTATION = ("capturable", "fused", "foreach")
+"""Options of an optimizer that say how a step is carried out, not which."""
+
+
+class Made(NamedTuple):
+    """What an update leaves, on the device."""
+
+    loss: Tensor
+    counts: Counts
+    gradients: list[Tensor | None]
+    """Of the parameters, clipped; a CUDA graph leaves them where it was recorded with them."""
+
 
 class Step:
-    """Carries out updates of one model on batches of its task.
+    """Carries out updates of one model on batches of its task, and evaluations.
 
     Args:
         task: gives the loss.
@@ -23,6 +36,9 @@ class Step:
         optimizer: its rate is set before every update.
         autocast: the precision's context, entered around the forward pass.
         grad_clip: largest norm of the gradient over all parameters, or None.
+        captured: whether updates and evaluations become CUDA graphs, which the optimizer's
+            options must allow (:func:`~experiments.training.capture.capturable_options`). False:
+            the same kernels, launched one by one. None: nothing is made ready for graphs.
     """
 
     def __init__(
@@ -32,19 +48,40 @@ class Step:
         optimizer: torch.optim.Optimizer,
         autocast: AbstractContextManager[object],
         grad_clip: float | None,
+        *,
+        captured: bool | None = None,
     ) -> None:
         self.task, self.model, self.optimizer = task, model, optimizer
-        self.autocast, self.grad_clip = autocast, grad_clip
+        self.autocast, self.grad_clip, self.captured = autocast, grad_clip, captured
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.loss = share_gradients(task, model)
+        self.device = self.parameters[0].device
+        self.rate = torch.zeros((), device=self.device)
+        """α_t where a graph finds it."""
+        self.updates: Captured | None = None
+        self.evaluations: dict[Split, Captured] = {}
+        if captured is not None:
+            self.updates = Captured(self.device, graphs=captured)
+            if "evaluation" in task.capturable:
+                self.evaluations = {s: Captured(self.device, graphs=captured) for s in task.splits}
 
     def __call__(self, batches: Sequence[Any], lr: float) -> tuple[Tensor, Counts]:
         """Make one update with the rate ``lr`` from the gradient of the mean loss of ``batches``.
 
         The mean is over all that the batches count in all processes, not over batches and
         processes: what a batch weighs is its ``count``. Returns the mean (a scalar on the device,
-        not yet read) and the counts, both of all processes.
+        not yet read) and the counts, both of all processes; they hold until the next update.
         """
+        rate = lr if self.captured is None else self.rate.fill_(lr)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        made = self.updates(self._update, batches) if self.updates else self._update(batches)
+        for p, gradient in zip(self.parameters, made.gradients, strict=True):
+            p.grad = gradient
+        return made.loss, made.counts
+
+    def _update(self, batches: Sequence[Any]) -> Made:
+        """The update itself. On one device it waits for nothing and reads nothing back."""
         self.optimizer.zero_grad(set_to_none=True)
         processes = place().size
         weigh = len(batches) > 1 or processes > 1
@@ -68,7 +105,22 @@ class Step:
             torch._foreach_div_(grads, total["count"] / processes)
         if self.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
         self.optimizer.step()
-        return mean, total
+        return Made(mean, total, [p.grad for p in self.parameters])
+
+    def evaluate(self, split: Split) -> Counts:
+        """The counts of a whole split; leaves the model in evaluation mode."""
+        captured = self.evaluations.get(split)
+        return captured(lambda _: self._evaluate(split)) if captured else self._evaluate(split)
+
+    @torch.no_grad()
+    def _evaluate(self, split: Split) -> Counts:
+        with self.autocast:
+            return self.task.evaluate(self.model, split)
+
+    def load_optimizer(self, state: dict[str, Any]) -> None:
+        """Take the optimizer's state from a checkpoint, captured or not as this run is."""
+        groups = zip(self.optimizer.param_groups, state["param_groups"], strict=True)
+        for own, saved in groups:
+            saved.update({name: own[name] for name in _IMPLEMENTATION if name in own})
+        self.optimizer.load_state_dict(state)
