@@ -173,9 +173,11 @@ def write_document(
 
 
 def write_rows(results: pl.DataFrame, out: Path) -> Path:
-    """``runs.parquet``: a row a run with its whole configuration, commit and hardware."""
+    """``runs.parquet``: a row a run with its whole configuration, commit and hardware; without the
+    folders of the machine, which mean nothing elsewhere and tell where somebody works."""
     path = out / "runs.parquet"
-    write_atomic(path, lambda file: results.write_parquet(file))
+    rows = results.drop("folder", "config.runner.runs_dir", "config.runner.data_dir", strict=False)
+    write_atomic(path, lambda file: rows.write_parquet(file))
     return path
 
 
