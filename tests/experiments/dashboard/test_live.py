@@ -51,7 +51,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         yield store, address[0]
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) in (0, 130)
+        assert process.wait(120) in (0, 130)
 
 
 def get(address: str, **headers: str) -> tuple[int, Any]:
@@ -107,7 +107,7 @@ def test_a_port_that_cannot_be_had_is_one_line(served: tuple[Path, str]) -> None
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 2
     assert f"--port {port}" in done.stderr
