@@ -185,8 +185,9 @@ class RunnerConfig(Section):
 
     device: str = Field(description="auto, cpu, cuda, cuda:1, ...")
     capture: bool | Literal["auto"] = Field(
+        "auto",  # which runs of stores from before it have
         description="whether updates are replayed as CUDA graphs; auto: on CUDA, where their "
-        "shapes and the optimizer allow it; every result says whether they were"
+        "shapes and the optimizer allow it; every result says whether they were",
     )
     threads: int | None = Field(gt=0, description="CPU threads; null: as torch chooses")
     workers: int | None = Field(

@@ -4,18 +4,21 @@ Each test also runs on the CPU, where nothing is recorded, so that it is known t
 """
 
 import itertools
+import multiprocessing
 import re
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from experiments.tasks import cifar10
 from experiments.tracking.result import RunResult
 from experiments.training.run import build_step, run
 from experiments.training.signals import StopRequest
-from tests.experiments.training.noise import configure
+from tests.experiments.training.noise import configure, noise_images
 
 DEVICES = [
     "cpu",
@@ -25,6 +28,9 @@ DEVICES = [
 ]
 
 pytestmark = [pytest.mark.usefixtures("noise"), pytest.mark.parametrize("device", DEVICES)]
+
+
+context = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +71,26 @@ def test_captured_is_launched_one_by_one(device: str, optimizer: str, precision:
     words = [f"optimizer={optimizer}", f"training.precision={precision}"]
     found = losses(device, [*words, "runner.capture=auto"])
     assert found == pytest.approx(losses(device, [*words, "runner.capture=false"]), abs=1e-6)
+
+
+def losses_on_noise(device: str, words: list[str]) -> list[float]:
+    """The same in a fresh process."""
+    cifar10.load_cifar10 = lambda *_, **__: noise_images(70)
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    return losses(device, words)
+
+
+@pytest.mark.slow
+def test_packed_is_alone(device: str) -> None:
+    """Three at the same time."""
+    cells = [["optimizer=radam"], ["optimizer=sgd"], ["optimizer=adam", "task.widths=[8,8,8]"]]
+    torch.set_num_threads(1)
+    expected = [losses(device, [*words, "runner.capture=false"]) for words in cells]
+    with ProcessPoolExecutor(len(cells), mp_context=context) as pool:
+        found = list(pool.map(losses_on_noise, [device] * len(cells), cells))
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
 
 
 def carry_out(store: Path, device: str, *words: str, stop_after: int | None = None) -> RunResult:
