@@ -19,6 +19,7 @@ from experiments.launch.code import Code
 from experiments.launch.estimate import measure
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.local import choose_slots, context, run_local
+from experiments.launch.mps import share_gpus
 from experiments.launch.submission import Submission
 from experiments.progress import display
 from experiments.tracking.run_folder import RunFolder
@@ -65,9 +66,13 @@ def cancel(submission: Submission) -> None:
 
 
 def slots_for(configs: list[RunConfig], launcher: LocalLauncher) -> list[str]:
-    """Where the runs go; on a GPU, how much memory one takes is found out first."""
+    """Where the runs go. A GPU is made ready to be shared, and how much memory of it a run takes
+    is found out."""
     device, memory = configs[0].runner.device, None
-    if launcher.jobs is None and choose_device(device).type == "cuda":
+    chosen = choose_device(device)
+    if len(configs) > 1 and launcher.jobs != 1:
+        share_gpus(chosen)
+    if launcher.jobs is None and chosen.type == "cuda":
         with context.Pool(1) as pool:
             memory = pool.apply(measure, [configs[0]]).gpu_memory
     return choose_slots(launcher, device, len(configs), memory)
