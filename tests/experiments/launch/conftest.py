@@ -42,7 +42,7 @@ class Checkout:
         subprocess.run(["git", *who, *words], cwd=self.path, check=True, capture_output=True)
 
     def sweep(
-        self, *words: str | Path, code: int | None = 0, timeout: float = 240, **variables: str
+        self, *words: str | Path, code: int | None = 0, timeout: float = 600, **variables: str
     ) -> str:
         """What ``python -m experiments.sweep words...`` prints; its exit code must be ``code``."""
         done = subprocess.run(
@@ -104,7 +104,8 @@ def slurm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     words = ["start", str(folder), "--nodes", "4", "--cpus", "1", "--port", str(port)]
     started = subprocess.run([HELPER, *words], capture_output=True, text=True)
     try:
-        assert started.returncode == 0, started.stdout + started.stderr
+        if started.returncode:  # where daemons may not open ports or change users, say
+            pytest.skip(f"no SLURM to try: {' '.join(started.stderr.split()) or 'it stays down'}")
         yield folder
     finally:
         subprocess.run([HELPER, "stop", str(folder)], capture_output=True)
@@ -112,6 +113,10 @@ def slurm_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _installed(program: str) -> bool:
     return shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") is not None
+
+
+class NotUnderWay(Exception):
+    """A run has ended, or was interrupted, before something could happen to it."""
 
 
 class Slurm:
@@ -127,9 +132,11 @@ class Slurm:
         ).stdout
 
     def process_of(self, run: Path) -> int:
-        """The process that carries a run out."""
-        (pid,) = self.processes_of(run)
-        return pid
+        """The process that carries a run out. Raises :class:`NotUnderWay`."""
+        found = self.processes_of(run)
+        if len(found) != 1:
+            raise NotUnderWay(run)
+        return found[0]
 
     def processes_of(self, run: Path) -> list[int]:
         """The same in a list, which is empty where the run does not go on."""
@@ -139,17 +146,24 @@ class Slurm:
     def job_of(self, run: Path) -> str:
         """The job that a run goes on in, by its place in the array."""
         found = variables(self.process_of(run))
+        if "SLURM_ARRAY_TASK_ID" not in found:
+            raise NotUnderWay(run)
         return f"{found['SLURM_ARRAY_JOB_ID']}_{found['SLURM_ARRAY_TASK_ID']}"
 
     def seconds_of(self, run: Path) -> int:
         """How long the job of a run goes on already."""
-        used = self("squeue", "--noheader", "--format=%M", f"--job={self.job_of(run)}")
-        minutes, _, seconds = used.strip().rpartition(":")
+        used = self("squeue", "--noheader", "--format=%M", f"--job={self.job_of(run)}").strip()
+        if ":" not in used:
+            raise NotUnderWay(run)
+        minutes, _, seconds = used.rpartition(":")
         return 60 * int(minutes) + int(seconds)
 
     def node_of(self, run: Path) -> str:
         """The node that a run goes on on."""
-        return self("squeue", "--noheader", "--format=%N", f"--job={self.job_of(run)}").strip()
+        node = self("squeue", "--noheader", "--format=%N", f"--job={self.job_of(run)}").strip()
+        if not node:
+            raise NotUnderWay(run)
+        return node
 
     def lose(self, node: str) -> None:
         """Take the current from a node: its daemon and all that goes on there end at once."""
@@ -183,14 +197,23 @@ def variables(pid: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def slurm(slurm_folder: Path, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Slurm:
+def slurm(
+    slurm_folder: Path, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Slurm]:
     configuration = str(slurm_folder / "slurm.conf")
     monkeypatch.setitem(checkout.environment, "SLURM_CONF", configuration)
     monkeypatch.setenv("SLURM_CONF", configuration)
-    return Slurm(slurm_folder, checkout)
+    made = Slurm(slurm_folder, checkout)
+    yield made
+    subprocess.run(["scancel", "--quiet", "--me"], env=made.environment)  # of a test that failed
+    wait_until(lambda: not made("squeue", "--noheader"), "the queue is empty again")
 
 
-def wait_until(happened: Callable[[], object], seconds: float, what: str) -> None:
+PATIENCE = 600
+"""Seconds after which what should happen never will, however much else the machine has to do."""
+
+
+def wait_until(happened: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"after {seconds:g} s still not: {what}"

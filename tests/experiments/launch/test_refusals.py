@@ -111,6 +111,7 @@ def test_unknown_partition(refused: Refused, slurm: object, grid: list[str], sto
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_code_that_differs_from_its_commit(
     checkout: Checkout, grid: list[str], store: Path
 ) -> None:
@@ -123,7 +124,7 @@ def test_code_that_differs_from_its_commit(
         assert "allow_dirty" in said
         assert not store.exists()
         checkout.sweep("submit", *grid, "allow_dirty=true")
-        wait_until(lambda: any(store.glob("*/*/result.json")), 120, "the run is done")
+        wait_until(lambda: any(store.glob("*/*/result.json")), "the run is done")
     finally:
         changed.write_bytes(before)
     assert json.loads(next(store.glob("*/*/result.json")).read_text())["dirty"] is True
