@@ -90,10 +90,10 @@ start() {
   done
   chmod 755 "$base"
   mkdir -p "$base/state" "$base/munge"
-  chmod 700 "$base/munge"
+  chmod 711 "$base/munge" # every user goes through its socket; the key is for root alone
   [ -s "$base/munge/key" ] || (umask 077 && head -c 1024 /dev/urandom > "$base/munge/key")
   write_configuration
-  # --force: munged would not have its socket in a folder that others cannot enter.
+  # --force: munged would rather have every folder above it safe from other users.
   /usr/sbin/munged --force --key-file="$base/munge/key" --socket="$base/munge/socket" \
     --pid-file="$base/munge/pid" --seed-file="$base/munge/seed" \
     --log-file="$base/munge/log" 2> "$base/munge/start.log" || fail "$(cat "$base/munge/start.log")"
