@@ -98,7 +98,7 @@ def flatten(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 def describe_hardware(facts: dict[str, Any]) -> str:
     """One line for a person: the GPU if the run used one, else processor and threads."""
     if facts.get("gpu"):
-        return str(facts["gpu"])
+        return f"{facts['gpu']}{', captured' if facts.get('captured') else ''}"
     return f"{facts.get('cpu')}, {facts.get('threads')} of {facts.get('cores')} cores"
 
 

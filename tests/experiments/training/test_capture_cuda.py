@@ -5,6 +5,7 @@ Each test also runs on the CPU, where nothing is recorded, so that it is known t
 
 import itertools
 import multiprocessing
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +32,8 @@ pytestmark = [pytest.mark.usefixtures("noise"), pytest.mark.parametrize("device"
 
 
 context = multiprocessing.get_context("spawn")
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS is not deterministic
 
 
 @pytest.fixture(autouse=True)
