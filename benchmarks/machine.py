@@ -17,9 +17,9 @@ def describe_machine(device: str) -> str:
     return f"{what}; torch {versions()['torch']}; commit {(revision or 'none')[:7]}{mark}"
 
 
-def matmul_rate(device: str, n: int = 2048) -> float:
-    """Floating-point operations a second of a float32 n × n matrix product, median of five."""
-    a, b = torch.rand(n, n, device=device), torch.rand(n, n, device=device)
+def matmul_rate(device: str, n: int = 2048, dtype: torch.dtype = torch.float32) -> float:
+    """Floating-point operations a second of an n × n matrix product, median of five."""
+    a, b = (torch.rand(n, n, device=device).to(dtype) for _ in range(2))
     rates = []
     for _ in range(6):
         if device == "cuda":

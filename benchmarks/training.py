@@ -10,6 +10,7 @@ machine's matrix product reaches: the limit for a network of convolutions.
 """
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from experiments.data.images import ImageDataset, LabelledImages
 from experiments.models.resnet_cifar import ResNetCifar
 from experiments.tasks import cifar10
 from experiments.training.run import build_step
+from experiments.training.step import Step
 
 IMAGES = 20_480
 
@@ -85,19 +87,27 @@ def plain_updates(
             yield
 
 
-def our_updates(images: LabelledImages, protocol: str, device: str) -> Iterator[None]:
-    """This project's loop, an update at a time: its task, its step, its optimizer."""
+def update_of(
+    images: LabelledImages, protocol: str, device: str, *more: str
+) -> tuple[Step, Iterator[Any]]:
+    """This project's step, and batches without end for it: its task, its optimizer."""
     words = [f"protocol={protocol}", "task.dataset=real", "optimizer=radam", "optimizer.lr=0.01"]
-    config = resolve(compose([*words, "task.train_examples=null"]))
+    config = resolve(compose([*words, "task.train_examples=null", *more]))
     data = ImageDataset("real", images, images, 10, MEAN, STD, "noise")
     cifar10.load_cifar10 = lambda *_, **__: data  # the benchmark brings its own images
     task, step = build_step(config, torch.device(device))
-    for epoch in range(1000):
-        for inputs in task.batches(epoch):
-            loss, _ = step([inputs], 0.01)
-            if device == "cpu":
-                loss.item()
-            yield
+    epochs = (task.batches(epoch) for epoch in itertools.count())
+    return step, itertools.chain.from_iterable(epochs)
+
+
+def our_updates(images: LabelledImages, protocol: str, device: str) -> Iterator[None]:
+    """This project's loop, an update at a time."""
+    step, batches = update_of(images, protocol, device)
+    for batch in batches:
+        loss, _ = step([batch], 0.01)
+        if device == "cpu":
+            loss.item()
+        yield
 
 
 def rate(updates: Iterator[Any], count: int, batch: int, wait: Callable[[], None]) -> float:

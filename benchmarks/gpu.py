@@ -1,0 +1,230 @@
+"""A run of ResNet-20 on one GPU, and several at once: images a second, and of which limits.
+
+``python -m benchmarks.gpu [--precision tf32] [--packed 1,2,4,8,16]``
+
+Side by side: the plain loop of ``benchmarks.training``; the suite's update launched one by one;
+the same with torch.compile's own graphs (``reduce-overhead``) around the model; captured; and
+captured in several processes at a time, with MPS where there is. Updates alone, on noise, at the
+recipe's sizes. Their limits are measured here: a copy of a gigabyte, a product of large bf16
+matrices. Of the first, the least that a run must move is counted: every convolution's output,
+written and read forward, read again backward, its gradient written and read.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.table import Table
+from torch import nn
+
+from benchmarks.machine import describe_machine, matmul_rate
+from benchmarks.training import multiplications, plain_updates, random_images, rate, update_of
+from experiments.console import console, say
+from experiments.files import write_atomic
+from experiments.launch.mps import share_gpus
+from experiments.models.resnet_cifar import ResNetCifar
+
+BATCH, IMAGES_A_RUN = 128, 164 * 50_000
+PASSES = 5
+WARM_UP = 20
+"""Updates before the clock starts: captures among them."""
+PATIENCE = 300.0
+"""Seconds that a run waits for the others."""
+
+context = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast something went."""
+
+    name: str
+    runs: int
+    images_per_second: float
+    """Of all runs together."""
+    memory: int | None
+    """Bytes of the GPU in use, contexts and all."""
+
+    @property
+    def seconds_a_run(self) -> float:
+        """Of the device: runs at the same time share it."""
+        return IMAGES_A_RUN / self.images_per_second
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the device reaches, measured, and what an image takes of it, counted."""
+
+    copied: float
+    """Bytes a second, read and written."""
+    bf16: float
+    """Operations a second."""
+    bytes_an_image: float
+    operations_an_image: float
+
+
+def limits(device: str, precision: str) -> Limits:
+    """Measure and count."""
+    source = torch.randn(2**28 if device == "cuda" else 2**24, device=device)
+    target, taken = torch.empty_like(source), []
+    for _ in range(6):
+        wait(device)
+        started = time.perf_counter()
+        target.copy_(source)
+        wait(device)
+        taken.append(time.perf_counter() - started)
+    copied = 2 * source.numel() * source.element_size() / statistics.median(taken[1:])
+    size = 8192 if device == "cuda" else 512
+    bf16 = matmul_rate(device, size, torch.bfloat16)
+    return Limits(copied, bf16, least_bytes(precision), 3 * 2 * multiplications(ResNetCifar()))
+
+
+def least_bytes(precision: str) -> int:
+    """What training on an image must at least move, as the head of this file counts it."""
+    return PASSES * (2 if precision == "bf16" else 4) * outputs(ResNetCifar())
+
+
+def outputs(model: nn.Module) -> int:
+    """Elements that the convolutions put out for one image."""
+    total = 0
+
+    def count(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        total += output[0].numel()
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    model(torch.zeros(1, 3, 32, 32))
+    return total
+
+
+def wait(device: str) -> None:
+    """Until the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def memory(device: str) -> int | None:
+    """Bytes of the GPU in use by everybody."""
+    if device != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return total - free
+
+
+def ours(device: str, precision: str, capture: str, compiled: bool = False) -> Iterator[None]:
+    """The suite's updates at the recipe's sizes."""
+    words = [f"training.precision={precision}", f"runner.capture={capture}"]
+    step, batches = update_of(random_images(), "recipe", device, *words)
+    if compiled:
+        step.loss.model = torch.compile(step.model, mode="reduce-overhead")
+    for batch in batches:
+        step([batch], 0.01)
+        yield
+
+
+PLAIN, LAUNCHED, COMPILED, CAPTURED = (
+    "plain loop",
+    "launched one by one",
+    "model compiled, reduce-overhead",
+    "captured",
+)
+WAYS: dict[str, Callable[[str, str], Iterator[None]]] = {
+    PLAIN: lambda device, _: plain_updates(random_images(), 20, (16, 32, 64), BATCH, device),
+    LAUNCHED: lambda device, precision: ours(device, precision, "false"),
+    COMPILED: lambda device, precision: ours(device, precision, "false", compiled=True),
+    CAPTURED: lambda device, precision: ours(device, precision, "auto"),
+}
+
+
+def measure(way: str, runs: int, count: int, device: str, precision: str) -> Speed | None:
+    """So many runs at the same time, each in a process of its own; None, and why, if one fails."""
+    barrier = context.Barrier(runs)
+    pipes = [context.Pipe(duplex=False) for _ in range(runs)]
+    for _, sender in pipes:
+        words = (barrier, sender, way, count, device, precision)
+        context.Process(target=carry_out, args=words).start()
+        sender.close()
+    with ThreadPool(runs) as pool:
+        answers = pool.map(lambda pipe: receive(pipe[0]), pipes)
+    if failed := [answer for answer in answers if isinstance(answer, str)]:
+        say(f"note: {way}, {runs} at once: {failed[0]}")
+        return None
+    speeds, memories = zip(*answers, strict=True)
+    return Speed(way, runs, sum(speeds), max(memories) if device == "cuda" else None)
+
+
+def receive(answer: Any) -> Any:
+    """What a run has to say."""
+    try:
+        return answer.recv()
+    except EOFError:
+        return "its process ended without a word"
+
+
+def carry_out(barrier: Any, answer: Any, way: str, count: int, device: str, precision: str) -> None:
+    """One of several runs: warm up, wait for the others, go."""
+    try:
+        updates = WAYS[way](device, precision)
+        rate(updates, min(count, WARM_UP), BATCH, lambda: wait(device))
+        barrier.wait(PATIENCE)
+        speed = rate(updates, count, BATCH, lambda: wait(device))
+        answer.send((speed, memory(device)))
+        barrier.wait(PATIENCE)  # all are there while each looks at the memory
+    except Exception as error:  # a way that does not work here hides no other
+        barrier.abort()
+        answer.send(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+
+
+def table(speeds: list[Speed], measured: Limits, title: str, caption: str) -> Table:
+    """One line a way."""
+    made = Table(title=title, caption=caption, title_justify="left")
+    for column in ("", "at once", "images/s", "s a run", "of the copy", "of bf16", "GPU memory"):
+        made.add_column(column, justify="right" if column else "left")
+    for speed in speeds:
+        images = speed.images_per_second
+        made.add_row(
+            speed.name, str(speed.runs), f"{images:,.0f}", f"{speed.seconds_a_run:,.1f}",
+            f"{images * measured.bytes_an_image / measured.copied:.1%}",
+            f"{images * measured.operations_an_image / measured.bf16:.1%}",
+            "" if speed.memory is None else f"{speed.memory / 2**30:.1f} GiB",
+        )  # fmt: skip
+    return made
+
+
+def main() -> None:
+    """Print the table, and write it down for ``scripts.study_gpu``."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", default="tf32", choices=("fp32", "tf32", "bf16"))
+    parser.add_argument("--packed", default="1,2,4,8,16", help="runs at once")
+    parser.add_argument("--updates", type=int, default=2000, help="that are timed")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    chosen = parser.parse_args()
+    device, precision, count = chosen.device, chosen.precision, chosen.updates
+    ways = [PLAIN, LAUNCHED, COMPILED, CAPTURED] if device == "cuda" else [PLAIN, LAUNCHED]
+    sharing = share_gpus(torch.device(device))
+    asked = [(way, 1) for way in ways]
+    asked += [(CAPTURED, int(runs)) for runs in chosen.packed.split(",")]
+    found = [measure(way, runs, count, device, precision) for way, runs in dict.fromkeys(asked)]
+    measured = limits(device, precision)  # last: what it takes of the memory is not counted
+    speeds = [speed for speed in found if speed is not None]
+    caption = f"{describe_machine(device)}; {'with' if sharing else 'without'} MPS"
+    console.print(table(speeds, measured, f"ResNet-20, batch {BATCH}, {precision}", caption))
+    if chosen.out is not None:
+        record = {"precision": precision, "machine": caption, "limits": asdict(measured)}
+        rows = {"speeds": [asdict(speed) for speed in speeds]}
+        write_atomic(chosen.out, json.dumps({**record, **rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
