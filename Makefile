@@ -21,7 +21,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(SEEDS),seed=$(SEEDS)) $(if $(DEVICE),runner.device=$(DEVICE)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
-.PHONY: help setup test test-fast lint format reproduce-cifar reproduce-iwslt14 reproduce-wmt16 reproduce-lm1b reproduce-imagenet dashboard dashboard-live report figures docker-build docker-reproduce-cifar bench clean
+.PHONY: help setup test test-fast lint format reproduce-cifar study-gpu reproduce-iwslt14 reproduce-wmt16 reproduce-lm1b reproduce-imagenet dashboard dashboard-live report figures docker-build docker-reproduce-cifar bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ $(VENV)/ready: pyproject.toml
 
 reproduce-cifar: setup ## the paper's CIFAR-10 study as far as this machine can
 	$(RUN) -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
+
+study-gpu: setup ## the paper's CIFAR-10 study at full length on a GPU, checks first (DRY_RUN=1: say what it takes)
+	$(RUN) -m scripts.study_gpu $(if $(DRY_RUN),--dry-run) $(if $(SEEDS),--seeds=$(SEEDS)) \
+		$(if $(PRECISION),--precision=$(PRECISION))
 
 reproduce-iwslt14: setup ## Fig. 1 and Table 2 on IWSLT'14, likewise
 	$(RUN) -m experiments.sweep run experiment=reproduce_iwslt14 $(WORDS)
