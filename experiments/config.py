@@ -56,6 +56,7 @@ class Presets(Section):
     beta2: float = Field(gt=0, lt=1)
     warmup_updates: int = Field(ge=1, description="T_w of Adam+warmup")
     freeze_updates: int = Field(ge=0, description="the frozen updates of Adam-2k")
+    variant: str = Field("paper", description="RAdam's, see radam.RAdam")
 
 
 class ProtocolConfig(Section):
