@@ -37,3 +37,8 @@ def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) 
 def cache_folder() -> Path:
     """Where what can be made again is kept: ``radam`` among the person's other caches."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "radam"
+
+
+def portable(text: str, data_dir: Path) -> str:
+    """``text`` with ``RADAM_DATA`` for the data folder: for results, which others will read."""
+    return text.replace(str(data_dir), "RADAM_DATA")

@@ -22,6 +22,7 @@ from experiments.data.lm1b import folder_of
 from experiments.data.lm1b_prepare import STAGES, prepare
 from experiments.data.lm1b_published import HUB, HUB_FOLDER, HUB_REVISION, find
 from experiments.errors import UserError
+from experiments.files import portable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             found.raws,
             text="one_billion_word",
             dataset="real",
-            origin=f"One Billion Word from {found.where}",
+            origin=f"One Billion Word from {portable(str(found.where), chosen.data_dir)}",
             least_count=chosen.least_count,
             jobs=chosen.jobs,
             report=report,

@@ -16,6 +16,7 @@ from experiments.data.cifar10_published import TRAIN_ROWS, Rows
 from experiments.data.digits import standin_digits
 from experiments.data.images import ImageDataset, LabelledImages
 from experiments.errors import UserError
+from experiments.files import portable
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 NETWORK_TIMEOUT = 10.0
@@ -92,6 +93,7 @@ def load_cifar10(
         rows = source.read()
     except OSError as error:
         raise UserError(f"CIFAR-10 in {source.name} cannot be read: {error}") from error
+    name = portable(source.name, data_dir)
     return ImageDataset(
         dataset="real",
         train=_labelled(rows.pixels[:TRAIN_ROWS], rows.labels[:TRAIN_ROWS]),
@@ -99,7 +101,7 @@ def load_cifar10(
         classes=10,
         mean=MEAN,
         std=STD,
-        origin=f"CIFAR-10 from {source.name}, checked against the published files",
+        origin=f"CIFAR-10 from {name}, checked against the published files",
     )
 
 

@@ -13,6 +13,7 @@ from experiments.data.image_files import Pictures, class_folders, read_folder
 from experiments.data.imagenet_check import find_damaged
 from experiments.data.imagenet_standin import standin_folder
 from experiments.errors import UserError
+from experiments.files import portable
 
 FOLDERS = ("imagenet", "ILSVRC2012", "ILSVRC/Data/CLS-LOC", ".")
 """Where under the data folder ``train/`` and ``val/`` may lie, first come first served."""
@@ -133,7 +134,7 @@ def load_imagenet(
         test=test,
         classes=classes,
         skipped=len(skipped),
-        origin=_origin(where, train, test, classes, skipped),
+        origin=portable(_origin(where, train, test, classes, skipped), data_dir),
     )
 
 

@@ -73,8 +73,8 @@ def europarlmin(data_dir: Path) -> Standin:
         )
 
     return Standin(
-        f"STAND-IN: europarlmin's {file}, not One Billion Word; tested on One Billion Word's own "
-        f"shard {shard.path.name} (md5 {shard.md5})",
+        f"STAND-IN: europarlmin's {EUROPARL}, not One Billion Word; tested on One Billion Word's "
+        f"own shard {shard.path.name} (md5 {shard.md5})",
         lambda: {"train": list(sentences(_lines_of(file)))},
         (shard,),
     )
