@@ -75,9 +75,12 @@ class Step:
         rate = lr if self.captured is None else self.rate.fill_(lr)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        made = self.updates(self._update, batches) if self.updates else self._update(batches)
-        for p, gradient in zip(self.parameters, made.gradients, strict=True):
-            p.grad = gradient
+        if self.updates is None:
+            made = self._update(batches)
+        else:
+            made = self.updates(self._update, batches)
+            for p, gradient in zip(self.parameters, made.gradients, strict=True):
+                p.grad = gradient
         return made.loss, made.counts
 
     def _update(self, batches: Sequence[Any]) -> Made:
