@@ -104,9 +104,9 @@ def run(chosen: argparse.Namespace) -> int:
     check(launcher)
     describe_grid(planned)
     if planned.left:
+        sweep.write(words, planned.configs)  # first: a store that cannot be written shows here
         slots = slots_for(planned.left, launcher)
         estimate(planned, slots)
-        sweep.write(words, planned.configs)
         members = [[run_key(config)] for config in planned.left]
         submission = new_submission(sweep, launcher, members, {})
         with submission.held(), stop_on_signals() as stop, display(len(members)) as shown:

@@ -11,6 +11,7 @@ from experiments.launch import slurm, supervisor
 from experiments.launch.code import Code
 from experiments.launch.container import check_engine
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
+from experiments.launch.plan import UNDER_WAY, state
 from experiments.launch.queued import read_queue
 from experiments.launch.submission import SWEEPS, Submission, Sweep, new_submission, run_key
 from experiments.tracking.run_folder import RunFolder
@@ -68,6 +69,7 @@ def take_back(sweep: Sweep) -> int:
     Runs under way save first. Raises :class:`UserError`.
     """
     queue = read_queue(sweep.store)
+    states = [state(RunFolder(sweep.store / run), queue) for run in sweep.runs]
     for submission in sweep.submissions:
         if not any(run in queue for run in submission.runs):
             continue
@@ -75,7 +77,7 @@ def take_back(sweep: Sweep) -> int:
             slurm.cancel(submission)
         elif submission.is_held:
             supervisor.cancel(submission)
-    return sum(run in queue for run in sweep.runs)
+    return sum(found in UNDER_WAY for found in states)
 
 
 def launcher_of(sweep: Sweep) -> Launcher:

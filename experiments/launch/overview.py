@@ -88,7 +88,7 @@ def troubles(lines: Sequence[Line]) -> list[str]:
     return [
         text
         for line in found
-        for text in (f"{line.state}: {line.label}: {line.note}", f"    {line.folder / LOG}")
+        for text in (f"{line.label}: {line.note}", f"    {line.folder / LOG}")
     ]
 
 
@@ -100,13 +100,15 @@ def cost(lines: Sequence[Line]) -> str:
         return "nothing left to run"
     if not done:
         return "no finished run yet that would tell what the rest takes"
-    seconds = sum(result.wall_seconds for result in done) / len(done)
-    gpus = {result.hardware.get("gpu") for result in done} - {None}
-    unit = f"GPU-hours on {', '.join(sorted(gpus))}" if gpus else "hours of one run at a time"
-    return (
-        f"about {seconds * left / 3600:.2g} {unit} left: {left} runs of {duration(seconds)}, "
-        f"the mean of {len(done)} finished"
-    )
+    each = sum(result.wall_seconds for result in done) / len(done)
+    gpus = ", ".join(sorted({result.hardware.get("gpu") for result in done} - {None}))
+    if gpus:  # a run of several processes has a GPU for each
+        taken = sum(r.wall_seconds * r.hardware.get("processes", 1) for r in done) / len(done)
+        total = f"{taken * left / 3600:.2g} GPU-hours on {gpus} left"
+    else:
+        total = f"{duration(each * left)} left, one at a time"
+    runs = f"{left} run{'s' * (left > 1)} of {duration(each)}"
+    return f"about {total}: {runs}, the mean of {len(done)} finished"
 
 
 def _latest_record(folder: Path) -> str:

@@ -41,7 +41,8 @@ def squeue(*options: str) -> str:
     except subprocess.TimeoutExpired:
         raise UserError(f"squeue does not answer within {SECONDS_TO_ANSWER} s; try again") from None
     if done.returncode:
-        raise UserError(f"squeue: {' '.join(done.stderr.split())}; try again")
+        last = (done.stderr.strip().splitlines() or ["squeue: failed without a word"])[-1]
+        raise UserError(f"{last}; try again where and when SLURM answers")
     return done.stdout
 
 

@@ -20,7 +20,7 @@ from experiments.config import RunConfig, task_class
 from experiments.console import say
 from experiments.errors import UserError
 from experiments.processes import is_main
-from experiments.progress import Lines
+from experiments.progress import Lines, label, outcome
 from experiments.tracking.run_folder import METRICS, Busy, RunFolder
 from experiments.tracking.wandb_mirror import mirrored
 from experiments.training.distributed import joined
@@ -85,6 +85,8 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
         except Exception:  # written down already by `run`
             traceback.print_exc()
             return FAILED
+        if is_main():
+            say(f"{label(config)}: {outcome(result)}")
         return stop.exit_code if result.status == "interrupted" else DONE
 
 
