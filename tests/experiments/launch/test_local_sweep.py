@@ -27,6 +27,12 @@ def supervisor(sweep: Path) -> psutil.Process:
     return psutil.Process(int(pid))
 
 
+def workers(sweep: Path) -> list[psutil.Process]:
+    """The processes that carry runs out: children of the fork server, the supervisor's child."""
+    children = supervisor(sweep).children(recursive=True)
+    return [p for p in children if p.ppid() in [c.pid for c in children]]
+
+
 def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
     checkout: Checkout, store: Path
 ) -> None:
@@ -36,14 +42,8 @@ def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
     assert "Nothing to submit" in checkout.sweep("submit", *grid)
     sweep = next((store / "sweeps").glob("cifar10-*"))
     wait_until(lambda: "running" in checkout.sweep("status", sweep), "the runs have begun")
-
-    def workers() -> list[psutil.Process]:
-        # Of the fork server, which is a child of the supervisor, the children carry out runs.
-        children = supervisor(sweep).children(recursive=True)
-        return [p for p in children if p.ppid() in [c.pid for c in children]]
-
     wait_until(lambda: any(store.glob("cifar10/*/checkpoint-*.pt")), "a run is under way")
-    workers()[0].kill()
+    workers(sweep)[0].kill()
     wait_until(lambda: (sweep / "results.csv").exists(), "the sweep has been collected")
     assert statuses(store) == ["completed"] * 3
     told = checkout.sweep("status", sweep)
@@ -56,18 +56,22 @@ def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
 
 
 def test_cancel_saves_every_run_and_submit_goes_on(checkout: Checkout, store: Path) -> None:
-    grid = words(store, "optimizer=radam", "protocol.epochs=40", "seed=1,2,3")
+    grid = words(store, "optimizer=radam", "protocol.epochs=80", "seed=1,2,3")
     checkout.sweep("submit", *grid)
     sweep = next((store / "sweeps").glob("cifar10-*"))
     wait_until(lambda: len(list(store.glob("cifar10/*/checkpoint-*.pt"))) == 2, "two are under way")
-    process = supervisor(sweep)
-    assert "cancelled" in checkout.sweep("cancel", sweep)
+    process, held = supervisor(sweep), workers(sweep)
+    for worker in held:  # or they might be done before the command has begun
+        worker.suspend()
+    assert "3 runs cancelled" in checkout.sweep("cancel", sweep)
+    for worker in held:
+        worker.resume()
     wait_until(lambda: not process.is_running(), "the supervisor has ended")
     assert statuses(store) == ["interrupted"] * 2
     checkout.sweep("submit", *grid)
     wait_until(lambda: statuses(store) == ["completed"] * 3, "all are done")
     starts = [json.loads(p.read_text())["epochs"] for p in store.glob("*/*/result.json")]
-    assert starts == [40] * 3
+    assert starts == [80] * 3
 
 
 def test_ctrl_c_in_the_foreground_saves_every_run(checkout: Checkout, store: Path) -> None:
