@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from experiments.errors import UserError
 from experiments.files import write_atomic
 
 Status = Literal["completed", "diverged", "failed", "interrupted"]
@@ -71,11 +72,23 @@ class RunResult(BaseModel):
 
 
 def read_result(folder: Path) -> RunResult | None:
-    """The result in a run's folder; None if there is none or it is not one of ours."""
+    """The result in a run's folder; None if there is none.
+
+    Raises :class:`UserError` for one that cannot be read: damaged, or of another version of the
+    suite. Taken for none, the run would be carried out again over it.
+    """
+    path = folder / RESULT
     try:
-        return RunResult.model_validate_json((folder / RESULT).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return RunResult.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{path} is damaged or of another version of the suite ({where or 'file'}: "
+            f"{first['msg']}); move {folder} away, or use the commit that wrote it"
+        ) from error
 
 
 def now() -> str:
