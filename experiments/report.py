@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = scorecard(found, asked.runs)
         if asked.what == "claims":
             console.print(scorecard_table(rows))
-        say(f"\nClaims of the paper: {verdicts(rows)}.")
+        say(f"\n{verdicts(rows)}")
         written += write_claims(rows, asked.out)
     if asked.what in ("all", "figures"):
         figures = write_figures(found, asked.score, asked.out)

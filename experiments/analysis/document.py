@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from experiments.analysis.cells import SCORES, Grid, Section
-from experiments.analysis.claims import Row, Verdict
+from experiments.analysis.claims import NO_RUNS, Row, Verdict
 from experiments.analysis.robustness import robustness
 from experiments.analysis.tables import ROBUSTNESS, cell_text, robustness_text, verdict_text
 from experiments.analysis.translations import examples
@@ -91,14 +91,25 @@ def _scorecard(rows: Sequence[Row]) -> str:
 
 
 def verdicts(rows: Sequence[Row]) -> str:
-    """How many of which: ``2 supported, 1 not supported, 0 undecided, 17 not run``."""
+    """How many of which, what runs decide apart from what is computed and from others' findings."""
+    parts = {
+        "Claims of the paper that runs decide": [
+            row for row in rows if row.claim[0] == "C" and row.claim not in NO_RUNS
+        ],
+        "that need none": [row for row in rows if row.claim in NO_RUNS],
+        "findings of others": [row for row in rows if row.claim[0] == "X"],
+    }
+    return "; ".join(f"{what}: {_counted(of_part)}" for what, of_part in parts.items()) + "."
+
+
+def _counted(rows: Sequence[Row]) -> str:
     counts = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
 def _first_words(found: Sequence[Section], rows: Sequence[Row]) -> str:
     runs = sum(len(section.runs) for section in found)
-    lines = [f"{runs} runs. Claims of the paper: {verdicts(rows)}."]
+    lines = [f"{runs} runs. {verdicts(rows)}"]
     lines += [f"- [{_text(section.title)}](#{_anchor(section.title)})" for section in found]
     return "\n".join([lines[0], "", *lines[1:]])
 

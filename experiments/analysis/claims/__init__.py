@@ -5,6 +5,6 @@ written before the runs; :func:`scorecard` brings both together.
 """
 
 from experiments.analysis.claims.rules import Verdict
-from experiments.analysis.claims.scorecard import Row, as_data, scorecard
+from experiments.analysis.claims.scorecard import NO_RUNS, Row, as_data, scorecard
 
-__all__ = ["Row", "Verdict", "as_data", "scorecard"]
+__all__ = ["NO_RUNS", "Row", "Verdict", "as_data", "scorecard"]

@@ -36,6 +36,9 @@ FROM_RUNS: dict[str, Callable[[Evidence], Finding]] = {
 FROM_RECORD = {"C17": mechanism.c17}
 COMPUTED = {"C16": mechanism.c16, "C18": mechanism.c18}
 
+NO_RUNS = {*FROM_RECORD, *COMPUTED}
+"""The claims that mathematics and simulation decide."""
+
 
 @dataclass(frozen=True)
 class Row:
