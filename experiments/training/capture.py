@@ -79,10 +79,19 @@ class Captured:
         """Record without carrying out. The shapes share their memory: no two go on at once."""
         graph = torch.cuda.CUDAGraph()
         # thread_local: a loader's thread may pin memory meanwhile.
-        with torch.cuda.graph(
-            graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
-        ):
-            result = function(buffers)
+        try:
+            with torch.cuda.graph(
+                graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
+            ):
+                result = function(buffers)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            line = " ".join(str(error).split())
+            raise UserError(
+                f"CUDA could not record this run's updates as a graph ({line}); "
+                "runner.capture=false goes on without, more slowly"
+            ) from error
         return graph, result
 
 
