@@ -46,8 +46,7 @@ reproduce-cifar: setup ## the paper's CIFAR-10 study as far as this machine can
 	$(RUN) -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
 
 study-gpu: setup ## the paper's CIFAR-10 study at full length on a GPU, checks first (DRY_RUN=1: say what it takes)
-	$(RUN) -m scripts.study_gpu $(if $(DRY_RUN),--dry-run) $(if $(SEEDS),--seeds=$(SEEDS)) \
-		$(if $(PRECISION),--precision=$(PRECISION))
+	$(RUN) -m scripts.study_gpu $(if $(DRY_RUN),--dry-run) $(if $(SEEDS),--seeds=$(SEEDS)) $(if $(PRECISION),--precision=$(PRECISION))
 
 reproduce-iwslt14: setup ## Fig. 1 and Table 2 on IWSLT'14, likewise
 	$(RUN) -m experiments.sweep run experiment=reproduce_iwslt14 $(WORDS)
