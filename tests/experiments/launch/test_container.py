@@ -154,7 +154,7 @@ def test_a_sweep_in_containers_saves_when_asked_to_and_goes_on(
     engine: Engine, checkout: Checkout, store: Path
 ) -> None:
     grid = [
-        *(*SMOKE, f"runner.runs_dir={store}", "protocol.epochs=300", "launcher.jobs=1"),
+        *(*SMOKE, f"runner.runs_dir={store}", "protocol.epochs=1000", "launcher.jobs=1"),
         *("launcher.container=podman", f"launcher.image={engine.IMAGE}"),
         "launcher.container_options=['--network=none']",
     ]
