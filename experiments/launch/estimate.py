@@ -16,7 +16,7 @@ from experiments.launch.local import context
 from experiments.tasks.task import Task
 from experiments.training.capture import WARM_UP
 from experiments.training.distributed import any_of
-from experiments.training.length import total_updates
+from experiments.training.length import total_updates, updates_an_epoch
 from experiments.training.precision import choose_device
 from experiments.training.run import build_step
 from experiments.training.step import Step
@@ -122,7 +122,7 @@ def time_updates(
 
 def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torch.device) -> Cost:
     """What the whole run takes if its updates go on as the measured ones."""
-    updates_per_epoch = max(1, task.updates_per_epoch // config.training.accumulate)
+    updates_per_epoch = updates_an_epoch(task.updates_per_epoch, config.training.accumulate)
     updates = total_updates(config, updates_per_epoch)
     return Cost(
         seconds_per_update=statistics.fmean(times),  # a run waits for slow ones too

@@ -24,7 +24,7 @@ from experiments.progress import Lines, label, outcome
 from experiments.tracking.run_folder import METRICS, Busy, RunFolder
 from experiments.tracking.wandb_mirror import mirrored
 from experiments.training.distributed import joined
-from experiments.training.length import total_updates
+from experiments.training.length import total_updates, updates_an_epoch
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
 from experiments.training.signals import STOP, StopRequest, stop_on_signals
@@ -102,10 +102,9 @@ def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> Non
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-        total = total_updates(
-            config,
-            task_class(config.task.name).batches_per_epoch(config.task, config.protocol) or 1,
-        )
+        batches = task_class(config.task.name).batches_per_epoch(config.task, config.protocol)
+        known = updates_an_epoch(batches, config.training.accumulate) if batches else 1
+        total = total_updates(config, known)
         report({"kind": "start", "update": 0, "total": total})
         read = metrics.stat().st_size if metrics.exists() else 0
         while process.poll() is None:

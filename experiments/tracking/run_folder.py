@@ -74,8 +74,8 @@ class RunFolder:
     def busy(self) -> bool:
         """Whether a process holds the folder just now."""
         try:
-            with (self.path / LOCK).open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with (self.path / LOCK).open("rb") as file:  # so that a reader's store can be asked too
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
         except OSError:

@@ -31,7 +31,7 @@ from experiments.training.checkpoint import (
 )
 from experiments.training.distributed import add_up_readings, any_of, gather, meet
 from experiments.training.histograms import Histograms
-from experiments.training.length import total_updates
+from experiments.training.length import total_updates, updates_an_epoch
 from experiments.training.signals import StopRequest
 from experiments.training.step import Step
 from radam.schedules import Schedule
@@ -86,7 +86,7 @@ class Loop:
         self.schedule, self.folder, self.stop, self.observers = schedule, folder, stop, observers
         self.accumulate = config.training.accumulate
         self.averaged_epochs = config.protocol.average_epochs
-        self.updates_per_epoch = max(1, task.updates_per_epoch // self.accumulate)
+        self.updates_per_epoch = updates_an_epoch(task.updates_per_epoch, self.accumulate)
         self.total = total_updates(config, self.updates_per_epoch)
         self.device = step.parameters[0].device
         # On a GPU, reading a loss waits for the device: look where a record reads it anyway.
