@@ -166,7 +166,7 @@ def _download(data_dir: Path) -> str:
                 return f"what arrived has md5 {found}, expected {expected}"
             arrived.replace(data_dir / arrived.name)
     except (OSError, RuntimeError) as error:
-        return f"{type(error).__name__}: {error}"
+        return str(getattr(error, "reason", "") or error) or type(error).__name__
     finally:
         socket.setdefaulttimeout(timeout)
     return ""
