@@ -74,8 +74,9 @@ figures: setup ## Figs. 8 and 9 and the warmups' comparison, and the figures of 
 	$(RUN) -m experiments.mechanism
 	$(RUN) -m experiments.report figures
 
+# A file's tests stay together, in one of at most four processes: many start processes themselves.
 test: setup ## all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-fast: setup ## the tests that take seconds
 	$(RUN) -m pytest -m "not slow"
