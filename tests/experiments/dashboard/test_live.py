@@ -54,9 +54,13 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         assert process.wait(120) in (0, 130)
 
 
+# urlopen keeps the proxies of its first call, which another test may have switched.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def get(address: str, **headers: str) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
+        with OPENER.open(urllib.request.Request(address, headers=headers)) as answer:
             return answer.status, json.loads(gzip.decompress(answer.read()))
     except urllib.error.HTTPError as error:
         return error.code, None
