@@ -25,7 +25,6 @@ MEASURED_SECONDS = 3.0
 LEAST_UPDATES, MOST_UPDATES = 3, 50
 MOST_SECONDS = 15.0
 """Not waited for longer, even if that is a single update of a model far too large to train here."""
-SMALL_BATCH = 8
 FORWARD_SHARE = 1 / 3
 """An evaluated example costs a forward pass, a trained one that and twice as much again."""
 
@@ -59,22 +58,29 @@ class Cost:
 
 
 def measure_small(config: RunConfig) -> Cost:
-    """As :func:`measure`, from a smaller batch where that tells as much.
+    """As :func:`measure`, from a single and smaller batch where that tells as much.
 
-    For a run that nobody means to carry out here: a whole batch of ImageNet takes a CPU a minute
-    an update, and gigabytes.
+    For a run that nobody means to carry out here: a whole update of ImageNet or WMT'16 takes a
+    CPU minutes, and gigabytes.
     """
-    whole = config.protocol.batch_size
-    by_example = task_class(config.task.name).cost_is_by_example
-    if not by_example or whole <= SMALL_BATCH or choose_device(config.runner.device).type != "cpu":
+    if choose_device(config.runner.device).type != "cpu":
         return measure(config)
-    protocol = config.protocol.model_copy(update={"batch_size": SMALL_BATCH})
-    cost = measure(config.model_copy(update={"protocol": protocol}))
-    scale = whole / SMALL_BATCH
+    protocol, training = config.protocol, config.training
+    small = task_class(config.task.name).telling_batch or protocol.batch_size
+    small = min(small, protocol.batch_size)
+    cost = measure(
+        config.model_copy(
+            update={
+                "protocol": protocol.model_copy(update={"batch_size": small}),
+                "training": training.model_copy(update={"accumulate": 1}),
+            }
+        )
+    )
+    scale = protocol.batch_size / small * training.accumulate
     return replace(
         cost,
         seconds_per_update=cost.seconds_per_update * scale,
-        updates=math.ceil(cost.updates / scale),
+        updates=cost.updates if protocol.updates else math.ceil(cost.updates / scale),
         batch_size=int(cost.batch_size * scale),
     )
 

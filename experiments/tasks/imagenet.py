@@ -79,7 +79,7 @@ class ImageNet(Task[PixelBatch]):
     Config = ImageNetConfig
     metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=100 / REAL.classes)
     capturable = ("update",)  # an evaluation waits for files
-    cost_is_by_example: ClassVar[bool] = True
+    telling_batch: ClassVar[int | None] = 8
 
     @classmethod
     def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:

@@ -83,8 +83,9 @@ class Task(ABC, Generic[Batch]):
     capturable: ClassVar[tuple[Literal["update", "evaluation"], ...]] = ()
     """What CUDA graphs can hold. An update: batches are named tuples of tensors of a few shapes,
     and the loss reads none of their values. An evaluation: nothing in it comes from the host."""
-    cost_is_by_example: ClassVar[bool] = False
-    """True if an update's time is in proportion to its examples, for estimates."""
+    telling_batch: ClassVar[int | None] = None
+    """A small ``protocol.batch_size`` in proportion to which larger ones take their time, for
+    estimates; None: measure the whole."""
 
     @classmethod
     @abstractmethod

@@ -41,6 +41,7 @@ class Translation(Task[PairBatch]):
 
     Config = TranslationConfig
     metric: ClassVar[Metric] = Metric("bleu", "max", "BLEU", chance=0.0)
+    telling_batch: ClassVar[int | None] = 1000  # tokens
     corpus: ClassVar[str]
     languages: ClassVar[tuple[str, str]]
 
