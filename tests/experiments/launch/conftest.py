@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -211,6 +212,12 @@ def slurm(
 
 PATIENCE = 600
 """Seconds after which what should happen never will, however much else the machine has to do."""
+
+
+def supervisor(sweep: Path) -> psutil.Process:
+    """The process that a local submission left behind."""
+    _, pid = next(sweep.glob("*/pid")).read_text().split()
+    return psutil.Process(int(pid))
 
 
 def wait_until(happened: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:

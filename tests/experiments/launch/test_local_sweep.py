@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.experiments.launch.conftest import SMOKE, Checkout, wait_until
+from tests.experiments.launch.conftest import SMOKE, Checkout, supervisor, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -20,11 +20,6 @@ def words(store: Path, *more: str) -> list[str]:
 def statuses(store: Path) -> list[str]:
     found = [json.loads(p.read_text())["status"] for p in store.glob("*/*/result.json")]
     return sorted(found)
-
-
-def supervisor(sweep: Path) -> psutil.Process:
-    _, pid = next(sweep.glob("*/pid")).read_text().split()
-    return psutil.Process(int(pid))
 
 
 def workers(sweep: Path) -> list[psutil.Process]:
