@@ -23,7 +23,6 @@ from experiments.analysis.drawing import (
 from experiments.analysis.statistics import band
 from experiments.analysis.wording import rate
 from experiments.mechanism.distortion import TINY, Distortion, distortion, histogram_records
-from experiments.training.histograms import QUANTITIES
 
 Runs = dict[Method, list[list[dict[str, Any]]]]
 """The histogram records of each method's runs at one α, one list a seed."""
@@ -122,12 +121,12 @@ def distortion_figure(section: Section, runs: Runs, lr: float) -> Figure:
     """The mass below e^-16 and the median of log|g| by update: means over seeds with intervals."""
     size = (PAGE, height(section, PAGE, 2.4, len(runs), 3))
     figure, (left, right) = plt.subplots(1, 2, figsize=size)
-    bins = QUANTITIES["gradient"]
+    _, low, *_, high, _ = next(iter(runs.values()))[0][0]["gradient"]["edges"]
     for method, drawn in method_styles(list(runs)).items():
         found = [distortion(records) for records in runs[method]]
         style = {**line(drawn), "marker": drawn.marker, "markersize": 2.5, "label": method.label}
         _curve(left, found, [100 * d.mass_below for d in found], style)
-        _curve(right, found, [np.clip(d.median, bins.low, bins.high) for d in found], style)
+        _curve(right, found, [np.clip(d.median, low, high) for d in found], style)
     left.set_ylabel(f"gradients below $e^{{{TINY:g}}}$ (%)")
     right.set_ylabel("median of log |g|")
     for axes in (left, right):
@@ -135,7 +134,7 @@ def distortion_figure(section: Section, runs: Runs, lr: float) -> Figure:
         axes.set_xlabel("update (log scale)")
     note = (
         f"α = {rate(lr)}; band: 95 % bootstrap interval over seeds; a median below the bins is "
-        f"drawn at {bins.low:g}"
+        f"drawn at {low:g}"
     )
     finish(figure, section, 3, note)
     return figure
