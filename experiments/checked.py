@@ -19,6 +19,7 @@ from experiments.config import (
     task_class,
 )
 from experiments.errors import UserError
+from experiments.length import check_schedule
 
 
 def resolve(composed: DictConfig) -> RunConfig:
@@ -42,9 +43,13 @@ def from_dict(raw: Mapping[str, Any]) -> RunConfig:
     Raises :class:`UserError` naming field, value and remedy.
     """
     try:
-        return RunConfig.model_validate(raw)
+        config = RunConfig.model_validate(raw)
+        check_schedule(config)
     except ValidationError as error:
         raise UserError("\n".join(_explain(e, raw) for e in error.errors())) from None
+    except ValueError as error:  # of the second
+        raise UserError(str(error)) from None
+    return config
 
 
 CHOICES = ("constant", "multi_step", "linear", "inverse_sqrt", "local", "wandb")

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from experiments.config import CONFIG_DIR, RunConfig, task_class
 from experiments.errors import UserError
-from experiments.training.length import check_schedule
+from experiments.length import check_schedule
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:

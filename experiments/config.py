@@ -243,13 +243,6 @@ class RunConfig(Section):
         return value
 
     @model_validator(mode="after")
-    def _schedule_fits_the_run(self) -> "RunConfig":
-        from experiments.training.length import check_schedule
-
-        check_schedule(self)
-        return self
-
-    @model_validator(mode="after")
     def _warmup_is_the_methods(self) -> "RunConfig":
         wanted = radam.zoo.ZOO[self.optimizer.name].warmup
         if wanted is not None and self.schedule.warmup.kind != wanted:

@@ -7,8 +7,8 @@ from experiments.errors import UserError
 from experiments.launch.estimate import measure_side_by_side, measure_small
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
+from experiments.length import describe_length, describe_setting
 from experiments.progress import duration, label
-from experiments.training.length import describe_length, describe_setting
 
 
 def headline(plan: Plan) -> str:

@@ -13,10 +13,10 @@ import torch
 
 from experiments.config import RunConfig, task_class
 from experiments.launch.local import context
+from experiments.length import total_updates, updates_an_epoch
 from experiments.tasks.task import Task
 from experiments.training.capture import WARM_UP
 from experiments.training.distributed import any_of
-from experiments.training.length import total_updates, updates_an_epoch
 from experiments.training.precision import choose_device
 from experiments.training.run import build_step
 from experiments.training.step import Step

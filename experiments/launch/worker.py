@@ -19,12 +19,12 @@ from typing import Any
 from experiments.config import RunConfig, task_class
 from experiments.console import say
 from experiments.errors import UserError
+from experiments.length import total_updates, updates_an_epoch
 from experiments.processes import is_main
 from experiments.progress import Lines, label, outcome
 from experiments.tracking.run_folder import METRICS, Busy, RunFolder
 from experiments.tracking.wandb_mirror import mirrored
 from experiments.training.distributed import joined
-from experiments.training.length import total_updates, updates_an_epoch
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
 from experiments.training.signals import STOP, StopRequest, stop_on_signals

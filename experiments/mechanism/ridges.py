@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.cells import Method, Section
+from experiments.analysis.distortion import TINY, Distortion, distortion, histogram_records
 from experiments.analysis.drawing import (
     PAGE,
     finish,
@@ -22,7 +23,6 @@ from experiments.analysis.drawing import (
 )
 from experiments.analysis.statistics import band
 from experiments.analysis.wording import rate
-from experiments.mechanism.distortion import TINY, Distortion, distortion, histogram_records
 
 Runs = dict[Method, list[list[dict[str, Any]]]]
 """The histogram records of each method's runs at one α, one list a seed."""

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from experiments.analysis.statistics import Floats
 
 _TWO_SIDED_95 = 1.959964
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.mechanism.sampling import Floats, Variance, sample_variance
+from experiments.analysis.statistics import Floats
+from experiments.mechanism.sampling import Variance, sample_variance
 from radam.rectification import rectification, rho, variance
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.mechanism.sampling import Floats, Variance, sample_variance
+from experiments.analysis.statistics import Floats
+from experiments.mechanism.sampling import Variance, sample_variance
 from radam.rectification import variance, variance_first_order
 
 

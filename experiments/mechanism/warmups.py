@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.mechanism.sampling import Floats
+from experiments.analysis.statistics import Floats
 from radam.rectification import rectification, rho
 from radam.schedules import make_schedule
 

@@ -17,6 +17,7 @@ import torch
 
 from experiments.config import RunConfig
 from experiments.files import write_atomic
+from experiments.length import total_updates, updates_an_epoch
 from experiments.processes import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
 from experiments.tracking.run_folder import MetricsFile
@@ -31,7 +32,6 @@ from experiments.training.checkpoint import (
 )
 from experiments.training.distributed import add_up_readings, any_of, gather, meet
 from experiments.training.histograms import Histograms
-from experiments.training.length import total_updates, updates_an_epoch
 from experiments.training.signals import StopRequest
 from experiments.training.step import Step
 from radam.schedules import Schedule

@@ -11,9 +11,9 @@ import polars as pl
 
 from experiments.analysis.cells import Cell, Grid, Section
 from experiments.analysis.claims.rules import MIN_SEEDS, NotRun, Sample, Unclear
+from experiments.analysis.distortion import distortion, histogram_records
 from experiments.analysis.palette import title
 from experiments.analysis.wording import rate
-from experiments.mechanism.distortion import distortion, histogram_records
 from experiments.tracking.store import read_metrics
 
 # Two rates are the same rate if they differ by less: Adam-2k runs at 3.086e-4 for 3e-4.
@@ -119,7 +119,7 @@ class Evidence:
 
     def growth_of_tiny_gradients(self, optimizer: str, until: int) -> Sample:
         """Each run's largest growth, after its first histogram and up to update ``until``, of the
-        share of gradient elements below e^-16 (`mechanism.distortion`)."""
+        share of gradient elements below e^-16 (`analysis.distortion`)."""
 
         def value(row: dict[str, Any]) -> float | None:
             records = histogram_records(Path(row["folder"]))

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from experiments.analysis.cells import Section
-from experiments.mechanism.distortion import histogram_records
+from experiments.analysis.distortion import histogram_records
 
 QUANTITIES = {
     "gradient": "log |g|",

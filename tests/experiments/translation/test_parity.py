@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.fairseq_trainer import fairseqs_trainer, updates_of_an_epoch
-from experiments.training.length import build_schedule
+from experiments.length import build_schedule
 from experiments.training.run import build_step
 from radam.fairseq_plugin.compat import fairseqs_hydra
 from tests.experiments.translation.conftest import configuration

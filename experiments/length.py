@@ -1,10 +1,10 @@
 """How many updates a run has, and α_t over them."""
 
-from experiments import config as configuration
+from experiments.config import Linear, MultiStep, ProtocolConfig, RunConfig, task_class
 from radam.schedules import Schedule, make_schedule
 
 
-def total_updates(config: "configuration.RunConfig", updates_per_epoch: int) -> int:
+def total_updates(config: RunConfig, updates_per_epoch: int) -> int:
     """The updates of a run whose epoch has ``updates_per_epoch``."""
     if config.protocol.updates is not None:
         return config.protocol.updates
@@ -25,27 +25,27 @@ def updates_an_epoch(batches: int, accumulate: int) -> int:
     return batches // accumulate
 
 
-def describe_setting(config: "configuration.RunConfig") -> str:
+def describe_setting(config: RunConfig) -> str:
     """Model, data and length of a run in a few words; stands beside its results."""
-    what = configuration.task_class(config.task.name).describe(config.task)
+    what = task_class(config.task.name).describe(config.task)
     return f"{what}, {describe_length(config.protocol)} of batch {config.protocol.batch_size}"
 
 
-def describe_length(protocol: "configuration.ProtocolConfig") -> str:
+def describe_length(protocol: ProtocolConfig) -> str:
     """``186 epochs`` or ``70000 updates``."""
     return f"{protocol.epochs} epochs" if protocol.epochs else f"{protocol.updates} updates"
 
 
-def build_schedule(config: "configuration.RunConfig", updates_per_epoch: int) -> Schedule:
+def build_schedule(config: RunConfig, updates_per_epoch: int) -> Schedule:
     """α_t of a run, with epochs turned into updates."""
     schedule, options = config.schedule, {}
-    if isinstance(schedule, configuration.MultiStep):
+    if isinstance(schedule, MultiStep):
         scale = updates_per_epoch if schedule.unit == "epochs" else 1
         options = {
             "milestones": tuple(m * scale for m in schedule.milestones),
             "gamma": schedule.gamma,
         }
-    elif isinstance(schedule, configuration.Linear):
+    elif isinstance(schedule, Linear):
         options = {
             "total_updates": total_updates(config, updates_per_epoch),
             "end_lr": schedule.end_lr,
@@ -60,7 +60,7 @@ def build_schedule(config: "configuration.RunConfig", updates_per_epoch: int) ->
     )
 
 
-def check_schedule(config: "configuration.RunConfig", updates_per_epoch: int | None = None) -> None:
+def check_schedule(config: RunConfig, updates_per_epoch: int | None = None) -> None:
     """Refuse a schedule that is longer than the run, and an update longer than an epoch.
 
     Called on the configuration alone, and again once the data have told ``updates_per_epoch``.
@@ -68,11 +68,11 @@ def check_schedule(config: "configuration.RunConfig", updates_per_epoch: int | N
     """
     protocol, schedule, warmup = config.protocol, config.schedule, config.schedule.warmup
     if updates_per_epoch is None:
-        task = configuration.task_class(config.task.name)
+        task = task_class(config.task.name)
         updates_per_epoch = task.batches_per_epoch(config.task, protocol)
         if updates_per_epoch is not None:
             updates_per_epoch = updates_an_epoch(updates_per_epoch, config.training.accumulate)
-    if isinstance(schedule, configuration.MultiStep) and schedule.milestones:
+    if isinstance(schedule, MultiStep) and schedule.milestones:
         length = protocol.epochs if schedule.unit == "epochs" else protocol.updates
         if length is None and updates_per_epoch is not None:
             updates = total_updates(config, updates_per_epoch)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.mechanism.__main__ import main
-from experiments.mechanism.distortion import (
+from experiments.analysis.distortion import (
     distortion,
     histogram_records,
     mass_below,
     median,
 )
+from experiments.mechanism.__main__ import main
 from experiments.training.histograms import Bins
 from tests.experiments.conftest import Command
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.mechanism.sampling import Floats
+from experiments.analysis.statistics import Floats
 from experiments.tracking.run_folder import METRICS
 
 TINY = -16.0
