@@ -1,6 +1,6 @@
 """Captured runs on a GPU: the numbers of the same run launched one by one, and its endings.
 
-Each test also runs on the CPU, where nothing is recorded, so that it is known to test something.
+What does not compare the recorded with the launched alone also runs on the CPU.
 """
 
 import itertools
@@ -21,15 +21,13 @@ from experiments.training.run import build_step, run
 from experiments.training.signals import StopRequest
 from tests.experiments.training.noise import configure, noise_images
 
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
-    ),
-]
+CUDA = pytest.param(
+    "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+)
+on_a_gpu = pytest.mark.parametrize("device", [CUDA])
+on_both = pytest.mark.parametrize("device", ["cpu", CUDA])
 
-pytestmark = [pytest.mark.usefixtures("noise"), pytest.mark.parametrize("device", DEVICES)]
-
+pytestmark = pytest.mark.usefixtures("noise")
 
 context = multiprocessing.get_context("spawn")
 
@@ -63,14 +61,13 @@ def losses(device: str, words: list[str]) -> list[float]:
     return found
 
 
+@on_a_gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(
     "optimizer",
     ["sgd", "adam", "adam_2k", "amsgrad", "radam", "radam_4step", "rmsprop", "adadelta"],
 )
 def test_captured_is_launched_one_by_one(device: str, optimizer: str, precision: str) -> None:
-    if device == "cpu" and (optimizer, precision) != ("radam", "fp32"):
-        pytest.skip("on a CPU once is enough")
     words = [f"optimizer={optimizer}", f"training.precision={precision}"]
     found = losses(device, [*words, "runner.capture=auto"])
     assert found == pytest.approx(losses(device, [*words, "runner.capture=false"]), abs=1e-6)
@@ -84,6 +81,7 @@ def losses_on_noise(device: str, words: list[str]) -> list[float]:
     return losses(device, words)
 
 
+@on_both
 @pytest.mark.slow
 def test_packed_is_alone(device: str) -> None:
     """Three at the same time."""
@@ -119,6 +117,7 @@ def parameters(store: Path) -> dict[str, torch.Tensor]:
     return model
 
 
+@on_both
 @pytest.mark.parametrize("others", ["runner.capture=auto", "runner.capture=false"])
 def test_stopped_and_resumed_is_undisturbed(device: str, others: str, tmp_path: Path) -> None:
     """Whether it goes on captured or not; the stop falls between the recording of two shapes."""
@@ -132,6 +131,7 @@ def test_stopped_and_resumed_is_undisturbed(device: str, others: str, tmp_path: 
         torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6, msg=name)
 
 
+@on_both
 def test_a_diverging_run_is_a_result(device: str, tmp_path: Path) -> None:
     result = carry_out(tmp_path, device, "optimizer=sgd", "optimizer.lr=1e38")
     assert result.status == "diverged"
@@ -139,6 +139,7 @@ def test_a_diverging_run_is_a_result(device: str, tmp_path: Path) -> None:
     assert result.updates <= 3  # a GPU is asked at the end of the epoch
 
 
+@on_both
 def test_histograms_see_the_gradients_of_their_update(device: str, tmp_path: Path) -> None:
     """Of a replayed update too, whichever shape was recorded last."""
     words = ["runner.histograms.record=true", "runner.histograms.updates=[1,30,31,32]"]
