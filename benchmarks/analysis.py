@@ -71,7 +71,7 @@ def analyse(root: Path, page: Path, answer: "multiprocessing.Queue[dict[str, flo
 
 def first_chart(page: Path) -> float | None:
     """Seconds from opening the page to its first chart, by the browser's own clock."""
-    from tests.experiments.dashboard.browser import CHROMIUM, DRIVER, browser, drawn, wait
+    from tests.experiments.analysis.dashboard.browser import CHROMIUM, DRIVER, browser, drawn, wait
 
     if CHROMIUM is None or DRIVER is None:
         return None

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from experiments.config import RunConfig
-from experiments.translation.task import Translation
+from experiments.config.schema import RunConfig
+from experiments.tasks.translation.task import Translation
 
 
 def fairseqs_trainer(config: RunConfig, task: Translation, words: Sequence[str]) -> Any:

@@ -27,10 +27,10 @@ from torch import nn
 
 from benchmarks.machine import describe_machine, matmul_rate
 from benchmarks.training import multiplications, plain_updates, random_images, rate, update_of
-from experiments.console import console, say
 from experiments.files import write_atomic
 from experiments.launch.mps import share_gpus
-from experiments.models.resnet_cifar import ResNetCifar
+from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.terminal.console import console, say
 
 BATCH, IMAGES_A_RUN = 128, 164 * 50_000
 PASSES = 5

@@ -32,11 +32,17 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchmarks.machine import describe_machine
-from experiments.data.augment import Normalise
-from experiments.data.image_files import FolderPictures, class_folders, read_folder
-from experiments.data.imagenet import MEAN, STD
-from experiments.data.imagenet_loader import CutPictures, Cutting, Loader, PixelBatch, TrainingOrder
-from experiments.data.imagenet_pixels import decode
+from experiments.tasks.imagenet.data import MEAN, STD
+from experiments.tasks.imagenet.files import FolderPictures, class_folders, read_folder
+from experiments.tasks.imagenet.loader import (
+    CutPictures,
+    Cutting,
+    Loader,
+    PixelBatch,
+    TrainingOrder,
+)
+from experiments.tasks.imagenet.pixels import decode
+from experiments.tasks.shared.augment import Normalise
 
 BATCH = 256
 CPU = torch.device("cpu")

@@ -29,15 +29,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.machine import describe_machine
-from experiments.checked import resolve
-from experiments.compose import compose
-from experiments.config import RunConfig
-from experiments.console import console
-from experiments.data.lm1b import folder_of
-from experiments.data.lm1b_corpus import COUNTS, MANIFEST, Manifest, Shard
-from experiments.data.lm1b_encode import RawShard
-from experiments.data.lm1b_prepare import prepare
-from experiments.data.lm1b_published import TRAIN_TOKENS, WORDS
+from experiments.config.compose import compose
+from experiments.config.schema import RunConfig
+from experiments.config.validate import resolve
+from experiments.tasks.lm1b.corpus import COUNTS, MANIFEST, Manifest, Shard
+from experiments.tasks.lm1b.data import folder_of
+from experiments.tasks.lm1b.encode import RawShard
+from experiments.tasks.lm1b.prepare import prepare
+from experiments.tasks.lm1b.published import TRAIN_TOKENS, WORDS
+from experiments.terminal.console import console
 from experiments.training.run import build_step
 
 UPDATES = 50

@@ -25,13 +25,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from benchmarks.machine import describe_machine, matmul_rate
-from experiments.checked import resolve
-from experiments.compose import compose
-from experiments.console import console
-from experiments.data.cifar10 import MEAN, STD
-from experiments.data.images import ImageDataset, LabelledImages
-from experiments.models.resnet_cifar import ResNetCifar
-from experiments.tasks import cifar10
+from experiments.config.compose import compose
+from experiments.config.validate import resolve
+from experiments.tasks.cifar10 import task as cifar10
+from experiments.tasks.cifar10.data import MEAN, STD
+from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.tasks.shared.images import ImageDataset, LabelledImages
+from experiments.terminal.console import console
 from experiments.training.run import build_step
 from experiments.training.step import Step
 

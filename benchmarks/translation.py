@@ -4,7 +4,7 @@
 
 Same model, same batches in the same order, both with Adam: fairseq's and ours. On a GPU fairseq
 runs in fp16, this loop in bf16. The two take turns over the same updates and the medians are
-compared. That the losses agree is a test (tests/experiments/translation/test_parity.py).
+compared. That the losses agree is a test (tests/experiments/tasks/translation/test_parity.py).
 """
 
 import argparse
@@ -19,14 +19,14 @@ from rich.table import Table
 
 from benchmarks.fairseq_trainer import fairseqs_trainer, updates_of_an_epoch
 from benchmarks.machine import describe_machine
-from experiments.checked import resolve
-from experiments.compose import compose, settle_dataset
-from experiments.config import RunConfig
-from experiments.console import console, exit_on_user_error
-from experiments.progress import duration
+from experiments.config.compose import compose, settle_dataset
+from experiments.config.schema import RunConfig
+from experiments.config.validate import resolve
+from experiments.tasks.translation.task import Translation
+from experiments.terminal.console import console, exit_on_user_error
+from experiments.terminal.progress import duration
 from experiments.training.run import build_step
 from experiments.training.step import Step
-from experiments.translation.task import Translation
 
 LR = 1e-4
 UPDATES_OF_THE_PAPER = 70_000

@@ -18,13 +18,13 @@ import polars as pl
 
 from experiments.analysis.cells import SCORES, Section, sections
 from experiments.analysis.claims import Row, as_data, scorecard
-from experiments.analysis.document import claims as claims_document
-from experiments.analysis.document import report as report_document
-from experiments.analysis.document import verdicts
-from experiments.analysis.tables import scorecard_table, summary_table
-from experiments.console import console, exit_on_user_error, say
+from experiments.analysis.report.document import claims as claims_document
+from experiments.analysis.report.document import report as report_document
+from experiments.analysis.report.document import verdicts
+from experiments.analysis.report.tables import scorecard_table, summary_table
 from experiments.errors import UserError
 from experiments.files import write_atomic
+from experiments.terminal.console import console, exit_on_user_error, say
 from experiments.tracking.store import read_results
 
 NOTHING = (
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     results = select(asked)
     if asked.what == "wandb":
-        from experiments.analysis.wandb_report import mirror_store
+        from experiments.analysis.wandb.report import mirror_store
 
         mirror_store(results, asked.runs, asked.run, asked.again)
         return
@@ -157,7 +157,9 @@ def write_claims(rows: Sequence[Row], out: Path) -> list[Path]:
 
 def write_figures(found: Sequence[Section], kind: str, out: Path) -> dict[str, list[Path]]:
     """The figures of every section, by its name."""
-    from experiments.analysis.figures import draw_section  # matplotlib: only where it is needed
+    from experiments.analysis.report.figures import (
+        draw_section,  # matplotlib: only where it is needed
+    )
 
     return {section.name: draw_section(section, kind, out / "figures") for section in found}
 

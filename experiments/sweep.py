@@ -14,23 +14,23 @@ from typing import Any
 
 from rich.live import Live
 
-from experiments.config import RunConfig
-from experiments.console import console, exit_on_user_error, say
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
-from experiments.launch import overview
-from experiments.launch.code import tie_to_commit
+from experiments.launch import status as overview
+from experiments.launch.commit_copy import tie_to_commit
 from experiments.launch.describe import describe_grid, estimate, headline
 from experiments.launch.hand_over import check, hand_over, launcher_of, one_at_a_time, take_back
 from experiments.launch.launcher import Launcher, LocalLauncher
 from experiments.launch.local import run_local
-from experiments.launch.overview import Line, look
 from experiments.launch.plan import DONE, UNDER_WAY, Plan, make_plan
 from experiments.launch.queued import read_queue
+from experiments.launch.status import Line, look
 from experiments.launch.submission import Sweep, find_sweep, new_submission, run_key, sweep_of
 from experiments.launch.supervisor import slots_for, write_pid
 from experiments.launch.worker import LOG
-from experiments.progress import display, label
+from experiments.terminal.console import console, exit_on_user_error, say
+from experiments.terminal.progress import display, label
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.signals import stop_on_signals
 

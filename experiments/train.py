@@ -9,16 +9,16 @@ from contextlib import nullcontext
 import hydra
 from omegaconf import DictConfig
 
-from experiments.checked import resolve
-from experiments.compose import settle_dataset
-from experiments.config import CONFIG_DIR
-from experiments.console import exit_on_user_error, say
+from experiments.config.compose import settle_dataset
+from experiments.config.length import describe_setting
+from experiments.config.schema import CONFIG_DIR
+from experiments.config.validate import resolve
 from experiments.launch.dry_run import describe_needs
-from experiments.length import describe_setting
-from experiments.processes import is_main
-from experiments.progress import display
+from experiments.ranks import is_main
+from experiments.terminal.console import exit_on_user_error, say
+from experiments.terminal.progress import display
 from experiments.tracking.run_folder import RunFolder
-from experiments.tracking.wandb_mirror import mirrored
+from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import joined, together
 from experiments.training.run import run
 from experiments.training.signals import stop_on_signals

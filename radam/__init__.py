@@ -6,7 +6,7 @@ optimizer = RAdam(model.parameters(), lr=1e-3)
 """
 
 from radam import generic, rectification, schedules
-from radam.variants import Adam, Adam2k, AdamEps, AdamW, AMSGrad, RAdam, RAdam4Step
+from radam.optimizers import Adam, Adam2k, AdamEps, AdamW, AMSGrad, RAdam, RAdam4Step
 from radam.zoo import ZOO, make_optimizer
 
 __version__ = "0.1.0"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from radam.updates import Apply, Batch, foreach, fused, plain, widened
+from radam.kernels import Apply, Batch, foreach, fused, plain, widened
 
 Group = dict[str, Any]
 State = dict[str, Any]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from radam.adam import AdamFamily
+from radam.adam_family import AdamFamily
 from radam.generic import NO_EPS
 
 

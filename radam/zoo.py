@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from radam import variants
-from radam.adam import OPTIONS, AdamFamily
+from radam import optimizers
+from radam.adam_family import OPTIONS, AdamFamily
 from radam.options import check as check_values
 
 
@@ -65,25 +65,25 @@ ZOO: Mapping[str, Entry] = {
         Entry("adagrad", "Adagrad", torch.optim.Adagrad, None, "Duchi et al., JMLR 2011"),
         Entry("adadelta", "Adadelta", torch.optim.Adadelta, None, "Zeiler, arXiv 1212.5701"),
         Entry("rmsprop", "RMSProp", torch.optim.RMSprop, None, "Hinton et al., lecture 6e, 2012"),
-        Entry("adam", "Adam", variants.Adam, None, "Kingma & Ba, ICLR 2015, arXiv 1412.6980"),
-        Entry("adamw", "AdamW", variants.AdamW, None, "Loshchilov & Hutter, arXiv 1711.05101"),
-        Entry("amsgrad", "AMSGrad", variants.AMSGrad, None, "Reddi et al., ICLR 2018"),
-        Entry("adam_warmup", "Adam+warmup", variants.Adam, "linear", _RADAM),
-        Entry("adam_2k", "Adam-2k", variants.Adam2k, None, _RADAM),
-        Entry("adam_eps", "Adam-eps", variants.AdamEps, None, _RADAM),
-        Entry("radam", "RAdam", variants.RAdam, None, _RADAM),
-        Entry("radam_4step", "RAdam 4-step", variants.RAdam4Step, None, f"{_RADAM}, Appendix C"),
+        Entry("adam", "Adam", optimizers.Adam, None, "Kingma & Ba, ICLR 2015, arXiv 1412.6980"),
+        Entry("adamw", "AdamW", optimizers.AdamW, None, "Loshchilov & Hutter, arXiv 1711.05101"),
+        Entry("amsgrad", "AMSGrad", optimizers.AMSGrad, None, "Reddi et al., ICLR 2018"),
+        Entry("adam_warmup", "Adam+warmup", optimizers.Adam, "linear", _RADAM),
+        Entry("adam_2k", "Adam-2k", optimizers.Adam2k, None, _RADAM),
+        Entry("adam_eps", "Adam-eps", optimizers.AdamEps, None, _RADAM),
+        Entry("radam", "RAdam", optimizers.RAdam, None, _RADAM),
+        Entry("radam_4step", "RAdam 4-step", optimizers.RAdam4Step, None, f"{_RADAM}, Appendix C"),
         Entry(
             "adam_untuned_linear",
             "Adam+untuned linear warmup",
-            variants.Adam,
+            optimizers.Adam,
             "untuned_linear",
             _UNTUNED,
         ),
         Entry(
             "adam_untuned_exponential",
             "Adam+untuned exponential warmup",
-            variants.Adam,
+            optimizers.Adam,
             "untuned_exponential",
             _UNTUNED,
         ),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.experiments.dashboard.browser import CHROMIUM, MISSING, browser, open_page
+from tests.experiments.analysis.dashboard.browser import CHROMIUM, MISSING, browser, open_page
 
 COLOURS = 256
 """As many as a palette holds: fewer make two lines of a chart look alike."""

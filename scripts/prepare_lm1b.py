@@ -17,12 +17,12 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments.console import console, exit_on_user_error, say
-from experiments.data.lm1b import folder_of
-from experiments.data.lm1b_prepare import STAGES, prepare
-from experiments.data.lm1b_published import HUB, HUB_FOLDER, HUB_REVISION, find
 from experiments.errors import UserError
 from experiments.files import portable
+from experiments.tasks.lm1b.data import folder_of
+from experiments.tasks.lm1b.prepare import STAGES, prepare
+from experiments.tasks.lm1b.published import HUB, HUB_FOLDER, HUB_REVISION, find
+from experiments.terminal.console import console, exit_on_user_error, say
 
 
 def main(arguments: list[str] | None = None) -> int:

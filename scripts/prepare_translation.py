@@ -10,11 +10,11 @@ import argparse
 import os
 from pathlib import Path
 
-from experiments.console import exit_on_user_error, say
-from experiments.data import iwslt14, wmt16, written_numbers
-from experiments.data.corpus import Source
-from experiments.data.translation import prepare
 from experiments.errors import UserError
+from experiments.tasks.translation import iwslt14, standin, wmt16
+from experiments.tasks.translation.corpus import Source
+from experiments.tasks.translation.data import prepare
+from experiments.terminal.console import exit_on_user_error, say
 
 CORPORA = {"iwslt14": iwslt14, "wmt16": wmt16}
 
@@ -40,7 +40,7 @@ def main() -> None:
 def find(corpus: str, data: Path, download: bool) -> Source:
     """The corpus under ``data``, fetched if that is asked for; raises :class:`UserError`."""
     if corpus == "standin":
-        return written_numbers.source()
+        return standin.source()
     source: Source | None = CORPORA[corpus].find(data)
     if source is None and corpus == "wmt16" and download:
         return wmt16.download(data / wmt16.FOLDER)

@@ -21,15 +21,15 @@ import torch
 
 from benchmarks.gpu import CAPTURED, least_bytes
 from benchmarks.training import multiplications
-from experiments.config import RunConfig
-from experiments.console import exit_on_user_error, say
-from experiments.data.cifar10 import resolve_dataset
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import expand
 from experiments.launch.submission import run_key
-from experiments.models.resnet_cifar import ResNetCifar
-from experiments.progress import duration
-from experiments.tasks.cifar10 import AVAILABLE
+from experiments.tasks.cifar10.data import resolve_dataset
+from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.tasks.cifar10.task import AVAILABLE
+from experiments.terminal.console import exit_on_user_error, say
+from experiments.terminal.progress import duration
 
 EXPERIMENTS = (
     "fig6_lr_robustness",
@@ -61,7 +61,7 @@ def python(*words: str) -> list[str]:
 
 def checks(precision: str) -> list[list[str]]:
     """The commands before any run."""
-    tests = "tests/experiments/training/test_capture_cuda.py"
+    tests = "tests/experiments/training/test_cuda_graphs_on_gpu.py"
     benchmark = ["benchmarks.gpu", f"--precision={precision}", f"--out={BENCHMARK}"]
     return [python("pytest", "-q", tests), python(*benchmark)]
 

@@ -22,8 +22,8 @@ from functools import cached_property
 
 import polars as pl
 
-from experiments.analysis.palette import STYLES, title
 from experiments.analysis.statistics import Estimate, Floats, mean
+from experiments.analysis.style import STYLES, title
 from experiments.analysis.wording import PROTOCOLS, data_title, task_title
 
 Settings = tuple[tuple[str, str], ...]

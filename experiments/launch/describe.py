@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from experiments.console import say
+from experiments.config.length import describe_length, describe_setting
 from experiments.errors import UserError
 from experiments.launch.estimate import measure_side_by_side, measure_small
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
-from experiments.length import describe_length, describe_setting
-from experiments.progress import duration, label
+from experiments.terminal.console import say
+from experiments.terminal.progress import duration, label
 
 
 def headline(plan: Plan) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.config import RunConfig
+from experiments.config.schema import RunConfig
 from experiments.launch.estimate import cost_of, time_updates
-from experiments.processes import place
-from experiments.progress import duration
+from experiments.ranks import place
 from experiments.tasks.task import Task
+from experiments.terminal.progress import duration
 from experiments.training.precision import choose_device
 from experiments.training.run import prepare
 from experiments.training.step import Step

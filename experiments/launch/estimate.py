@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from experiments.config import RunConfig, task_class
+from experiments.config.length import total_updates, updates_an_epoch
+from experiments.config.schema import RunConfig, task_class
 from experiments.launch.local import context
-from experiments.length import total_updates, updates_an_epoch
 from experiments.tasks.task import Task
-from experiments.training.capture import WARM_UP
+from experiments.training.cuda_graphs import WARM_UP
 from experiments.training.distributed import any_of
 from experiments.training.precision import choose_device
 from experiments.training.run import build_step

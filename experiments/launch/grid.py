@@ -19,9 +19,9 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.checked import resolve
-from experiments.compose import compose
-from experiments.config import CONFIG_DIR, RunConfig
+from experiments.config.compose import compose
+from experiments.config.schema import CONFIG_DIR, RunConfig
+from experiments.config.validate import resolve
 from experiments.errors import UserError
 
 Axes = dict[str, list[str]]

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from experiments.config import RunConfig
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.launch import slurm, supervisor
-from experiments.launch.code import Code
+from experiments.launch.commit_copy import Code
 from experiments.launch.container import check_engine
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 from experiments.launch.plan import UNDER_WAY, state

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from omegaconf import OmegaConf
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from experiments.compose import compose
-from experiments.config import Section
+from experiments.config.compose import compose
+from experiments.config.schema import Section
 from experiments.errors import UserError
 
 Engine = Literal["docker", "podman", "apptainer", "charliecloud", "pyxis"]

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from experiments.config import RunConfig
+from experiments.config.schema import RunConfig
 from experiments.launch.container import wrap
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.worker import carry_out, watch_over
-from experiments.progress import Display
+from experiments.terminal.progress import Display
 from experiments.tracking.provenance import ROOT
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device

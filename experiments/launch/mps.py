@@ -14,7 +14,7 @@ from subprocess import DEVNULL
 
 import torch
 
-from experiments.console import say
+from experiments.terminal.console import say
 
 CONTROL = "nvidia-cuda-mps-control"
 VARIABLES = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments.compose import settle_dataset
-from experiments.config import RunConfig
+from experiments.config.compose import settle_dataset
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import expand
 from experiments.launch.launcher import Launcher, read_launcher

@@ -5,8 +5,8 @@ import json
 import os
 from collections.abc import Callable, Sequence
 
-from experiments.checked import from_dict
-from experiments.config import CONFIG_DIR, RunConfig
+from experiments.config.schema import CONFIG_DIR, RunConfig
+from experiments.config.validate import from_dict
 from experiments.files import cache_folder, write_atomic
 
 KEPT = 20

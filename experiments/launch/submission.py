@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config import RunConfig
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
-from experiments.progress import label
+from experiments.terminal.progress import label
 
 SWEEPS, SWEEP = "sweeps", "sweep.json"
 

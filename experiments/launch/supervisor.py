@@ -11,17 +11,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.config import RunConfig
-from experiments.console import exit_on_user_error
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
-from experiments.launch.code import Code
+from experiments.launch.commit_copy import Code
 from experiments.launch.estimate import measure
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.local import choose_slots, context, run_local
 from experiments.launch.mps import share_gpus
 from experiments.launch.submission import Submission
-from experiments.progress import display
+from experiments.terminal.console import exit_on_user_error
+from experiments.terminal.progress import display
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
 from experiments.training.signals import stop_on_signals

@@ -16,14 +16,14 @@ from signal import SIGTERM
 from time import monotonic, sleep
 from typing import Any
 
-from experiments.config import RunConfig, task_class
-from experiments.console import say
+from experiments.config.length import total_updates, updates_an_epoch
+from experiments.config.schema import RunConfig, task_class
 from experiments.errors import UserError
-from experiments.length import total_updates, updates_an_epoch
-from experiments.processes import is_main
-from experiments.progress import Lines, label, outcome
+from experiments.ranks import is_main
+from experiments.terminal.console import say
+from experiments.terminal.progress import Lines, label, outcome
 from experiments.tracking.run_folder import METRICS, Busy, RunFolder
-from experiments.tracking.wandb_mirror import mirrored
+from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import joined
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run

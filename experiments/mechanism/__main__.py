@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.analysis.cells import sections
-from experiments.checked import suggestion
-from experiments.console import console, exit_on_user_error, say
+from experiments.analysis.report.ridges import draw_histograms
+from experiments.config.validate import suggestion
 from experiments.errors import UserError
 from experiments.mechanism.figures import draw
 from experiments.mechanism.records import COMPUTATIONS, obtain, record_path
-from experiments.mechanism.ridges import draw_histograms
 from experiments.mechanism.tables import effective_lengths
+from experiments.terminal.console import console, exit_on_user_error, say
 from experiments.tracking.store import read_results
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from experiments.analysis.drawing import (
+from experiments.analysis.report.drawing import (
     PAGE,
     line,
     paper_style,
@@ -18,7 +18,7 @@ from experiments.analysis.drawing import (
     shared_legend,
     write_figure,
 )
-from experiments.analysis.palette import Style, style
+from experiments.analysis.style import Style, style
 from experiments.analysis.wording import rate
 from experiments.mechanism.records import Record
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from experiments.checked import from_dict
-from experiments.config import RunConfig
+from experiments.config.schema import RunConfig
+from experiments.config.validate import from_dict
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.tracking.result import RunResult, read_result

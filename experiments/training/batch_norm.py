@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from experiments.processes import place
+from experiments.ranks import place
 
 
 def synchronise_batch_norm(model: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ import torch
 
 from experiments.errors import UserError
 from experiments.files import write_atomic
-from experiments.processes import place
+from experiments.ranks import place
 
 PATTERN = "checkpoint-*.pt"
 

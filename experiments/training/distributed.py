@@ -2,7 +2,7 @@
 
 ``torchrun`` or ``srun`` starts the processes and each finds its place in its environment. All of
 them go through the same updates with the same parameters; what differs is which examples they
-read (:func:`experiments.processes.share`). Whatever decides what happens next (a loss that is not
+read (:func:`experiments.ranks.share`). Whatever decides what happens next (a loss that is not
 finite, a request to stop, a due checkpoint) is agreed upon, so that all do the same. With one
 process every function here is the identity.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from experiments.errors import ToldElsewhere, UserError
-from experiments.processes import is_main, place, place_from_environment, take_place
+from experiments.ranks import is_main, place, place_from_environment, take_place
 from experiments.tasks.task import Counts, Task
 
 T = TypeVar("T")

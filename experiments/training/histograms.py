@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.config import HistogramsConfig
+from experiments.config.schema import HistogramsConfig
 from radam.observe import last_update
 
 EARLY = (1, 5, 10, 25, 50, 75, 100)

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import torch
 
-from experiments.config import RunConfig
+from experiments.config.length import total_updates, updates_an_epoch
+from experiments.config.schema import RunConfig
 from experiments.files import write_atomic
-from experiments.length import total_updates, updates_an_epoch
-from experiments.processes import is_main
+from experiments.ranks import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
 from experiments.tracking.run_folder import MetricsFile
 from experiments.training.averaging import averaged, forget_epochs, keep_epoch

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from experiments.errors import UserError
-from experiments.processes import place
+from experiments.ranks import place
 
 
 def set_precision(precision: str, device: torch.device) -> AbstractContextManager[object]:

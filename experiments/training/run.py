@@ -8,22 +8,22 @@ from typing import Any, Literal
 import torch
 
 import radam
-from experiments.config import SCHEMA_VERSION, RunConfig, task_class
-from experiments.errors import UserError
-from experiments.length import (
+from experiments.config.length import (
     build_schedule,
     check_schedule,
     describe_setting,
     updates_an_epoch,
 )
-from experiments.processes import is_main, place
+from experiments.config.schema import SCHEMA_VERSION, RunConfig, task_class
+from experiments.errors import UserError
+from experiments.ranks import is_main, place
 from experiments.tasks.task import Task
 from experiments.tracking import provenance
 from experiments.tracking.result import RESULT, RunResult, now
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.batch_norm import synchronise_batch_norm
-from experiments.training.capture import capturable_options, is_captured
 from experiments.training.checkpoint import seed_apart, seed_everything
+from experiments.training.cuda_graphs import capturable_options, is_captured
 from experiments.training.distributed import from_main, together
 from experiments.training.loop import Loop, Observer
 from experiments.training.precision import choose_device, set_precision

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from experiments.processes import place
+from experiments.ranks import place
 from experiments.tasks.task import Counts, Split, Task, add_counts
-from experiments.training.capture import Captured
+from experiments.training.cuda_graphs import Captured
 from experiments.training.distributed import add_up, held_back, share_gradients
 
 _WEIGHED = "weighed loss"
@@ -37,8 +37,8 @@ class Step:
         autocast: the precision's context, entered around the forward pass.
         grad_clip: largest norm of the gradient over all parameters, or None.
         captured: whether updates and evaluations become CUDA graphs, which the optimizer's
-            options must allow (:func:`~experiments.training.capture.capturable_options`). False:
-            the same kernels, launched one by one. None: nothing is made ready for graphs.
+            options must allow (:func:`~experiments.training.cuda_graphs.capturable_options`).
+            False: the same kernels, launched one by one. None: nothing is made ready for graphs.
     """
 
     def __init__(

@@ -9,8 +9,8 @@ import pytest
 
 from experiments.analysis.claims.paper import paper
 from experiments.analysis.claims.scorecard import FROM_RUNS
-from experiments.checked import resolve
-from experiments.compose import compose
+from experiments.config.compose import compose
+from experiments.config.validate import resolve
 from experiments.errors import UserError
 from experiments.launch.plan import make_plan
 from experiments.report import main
@@ -167,7 +167,7 @@ def test_help_is_worth_reading(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_report_imports_no_training() -> None:
     code = (
-        "import sys, experiments.report, experiments.analysis.figures\n"
+        "import sys, experiments.report, experiments.analysis.report.figures\n"
         "print([m for m in sys.modules if m.startswith('experiments.training')])"
     )
     done = subprocess.run(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from radam import make_optimizer
-from radam.adam import AdamFamily
+from radam.adam_family import AdamFamily
 from radam.observe import last_update
 from radam.zoo import ZOO
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.checked import resolve
-from experiments.compose import compose, settle_dataset
-from experiments.data import lm1b_published as published
+from experiments.config.compose import compose, settle_dataset
+from experiments.config.validate import resolve
 from experiments.errors import UserError
+from experiments.tasks.lm1b import published
 from experiments.training.run import run
 from experiments.training.signals import StopRequest
 from scripts.prepare_lm1b import main

@@ -12,7 +12,7 @@ import polars as pl
 from experiments.analysis.cells import Cell, Grid, Section
 from experiments.analysis.claims.rules import MIN_SEEDS, NotRun, Sample, Unclear
 from experiments.analysis.distortion import distortion, histogram_records
-from experiments.analysis.palette import title
+from experiments.analysis.style import title
 from experiments.analysis.wording import rate
 from experiments.tracking.store import read_metrics
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from experiments.analysis.dashboard.live import serve
 from experiments.analysis.dashboard.page import Select, build
-from experiments.console import say
 from experiments.files import write_atomic
+from experiments.terminal.console import say
 
 __all__ = ["build", "show"]
 

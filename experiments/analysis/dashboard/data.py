@@ -15,17 +15,17 @@ from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
 from experiments.analysis.claims import Row
 from experiments.analysis.curves import best_cells
 from experiments.analysis.dashboard.histograms import histograms_data
-from experiments.analysis.palette import style
-from experiments.analysis.robustness import robustness
-from experiments.analysis.tables import (
+from experiments.analysis.report.tables import (
     ROBUSTNESS,
     VERDICT_COLOURS,
     cell_text,
     robustness_text,
     verdict_text,
 )
+from experiments.analysis.robustness import robustness
+from experiments.analysis.style import style
 from experiments.analysis.wording import MINI, banner, data_title, metric_title, rate, within_warmup
-from experiments.tracking.wandb_client import read_record
+from experiments.tracking.wandb.client import read_record
 
 SYMBOLS = {
     "s": "square",
@@ -44,7 +44,7 @@ SYMBOLS = {
     "*": "star",
     ".": "circle-open",
 }
-"""The palette's markers (matplotlib's names) by Plotly's."""
+"""The optimizers' markers (matplotlib's names) by Plotly's."""
 
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
 """Tell an optimizer's methods (lengths of warmup, say) apart: its colour is one."""

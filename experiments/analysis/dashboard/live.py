@@ -12,8 +12,8 @@ from experiments.analysis.cells import sections
 from experiments.analysis.dashboard.curves import CurveReader, curves_data
 from experiments.analysis.dashboard.page import Select, head_data, pack, render
 from experiments.analysis.dashboard.started import with_started
-from experiments.console import say
 from experiments.errors import UserError
+from experiments.terminal.console import say
 
 LEAST_SECONDS = 2.0
 """Between two looks at the store; a large store is looked at less often, see ``SHARE``."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.analysis.palette import style
+from experiments.analysis.style import style
 from experiments.analysis.wording import rate
 
 Chart = dict[str, Any]

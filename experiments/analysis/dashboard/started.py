@@ -33,7 +33,7 @@ def _without_result(root: Path) -> list[Path]:
 
 
 def _row(folder: Path) -> dict[str, Any] | None:
-    from experiments.config import task_class
+    from experiments.config.schema import task_class
 
     try:
         config = yaml.safe_load((folder / CONFIG).read_text())

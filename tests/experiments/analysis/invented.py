@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.cells import Section, sections
-from experiments.checked import resolve
-from experiments.compose import compose
-from experiments.config import task_class
+from experiments.config.compose import compose
+from experiments.config.schema import task_class
+from experiments.config.validate import resolve
 from experiments.tracking.result import RunResult
 from experiments.tracking.store import read_results
 

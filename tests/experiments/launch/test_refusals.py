@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from experiments import sweep
-from experiments.console import exit_on_user_error
 from experiments.launch.grid import expand
 from experiments.launch.submission import sweep_of
+from experiments.terminal.console import exit_on_user_error
 from tests.experiments.launch.conftest import SMOKE, Checkout, wait_until
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.tasks import cifar10
+from experiments.tasks.cifar10 import task as cifar10
 from tests.experiments.training.noise import noise_images
 
 

@@ -2,11 +2,11 @@
 
 import torch
 
-from experiments.checked import resolve
-from experiments.compose import compose
-from experiments.config import RunConfig
-from experiments.data.cifar10 import MEAN, STD
-from experiments.data.images import ImageDataset, LabelledImages
+from experiments.config.compose import compose
+from experiments.config.schema import RunConfig
+from experiments.config.validate import resolve
+from experiments.tasks.cifar10.data import MEAN, STD
+from experiments.tasks.shared.images import ImageDataset, LabelledImages
 
 
 def noise_images(examples: int) -> ImageDataset:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import processes
+from experiments import ranks as processes
 from experiments.errors import UserError
-from experiments.processes import Place, check_divisible, place_from_environment, share
+from experiments.ranks import Place, check_divisible, place_from_environment, share
 from experiments.tracking.result import RunResult, read_result
 from experiments.training.checkpoint import choose_part
 from experiments.training.distributed import first_host
@@ -215,7 +215,7 @@ def test_a_stopped_run_of_two_goes_on_alone(tmp_path: Path) -> None:
 def test_a_dead_process_ends_the_job_with_its_traceback(tmp_path: Path) -> None:
     script = tmp_path / "dies.py"
     script.write_text(
-        "from experiments.processes import place\n"
+        "from experiments.ranks import place\n"
         "from experiments.training.distributed import any_of, joined\n"
         "with joined():\n"
         "    while True:\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.config import HistogramsConfig
+from experiments.config.schema import HistogramsConfig
 from experiments.training.histograms import QUANTITIES, Bins, Histograms, default_updates
 from radam import make_optimizer
 from tests.experiments.conftest import Command

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from experiments.checked import resolve
-from experiments.compose import compose, settle_dataset
-from experiments.processes import place
+from experiments.config.compose import compose, settle_dataset
+from experiments.config.validate import resolve
+from experiments.ranks import place
 from experiments.training.distributed import joined
 from experiments.training.run import prepare
 

@@ -1,0 +1,1 @@
+"""``REPORT.md``, its tables and its figures."""

@@ -1,0 +1,153 @@
+"""Figs. 2 and 3 from the store: histograms as stacked ridges, and the distortion as curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.analysis.cells import Method, Section
+from experiments.analysis.distortion import TINY, Distortion, distortion, histogram_records
+from experiments.analysis.report.drawing import (
+    PAGE,
+    finish,
+    height,
+    line,
+    method_styles,
+    paper_style,
+    save,
+)
+from experiments.analysis.statistics import band
+from experiments.analysis.wording import rate
+
+Runs = dict[Method, list[list[dict[str, Any]]]]
+"""The histogram records of each method's runs at one α, one list a seed."""
+
+LABELS = {
+    "gradient": "log |g|",
+    "momentum": "log |m|",
+    "rate": "log of the rate l",
+    "change": "log |Δθ|",
+}
+OVERLAP = 2.2
+"""How many ridges' distances a ridge rises that has CUT of its elements in one bin."""
+
+CUT = 0.25
+"""Higher ridges are cut off here: a spike would flatten all others."""
+
+
+def draw_histograms(section: Section, folder: Path) -> list[Path]:
+    """The figures of the section's runs that took histograms, for each α; returns the PNGs."""
+    written = []
+    with paper_style():
+        for lr in section.runs["lr"].unique().sort().to_list():
+            runs = read_runs(section, lr)
+            if not runs:
+                continue
+            for quantity in LABELS:
+                figure = ridges_figure(section, runs, quantity, lr)
+                if figure is not None:
+                    written.append(save(figure, folder, section, f"{quantity}-histograms-{lr:g}"))
+            figure = distortion_figure(section, runs, lr)
+            written.append(save(figure, folder, section, f"distortion-{lr:g}"))
+    return written
+
+
+def read_runs(section: Section, lr: float) -> Runs:
+    """The records of the section's runs at one α; methods without any are left out."""
+    found: Runs = {}
+    for method in section.methods:
+        chosen = (pl.col("method") == method.label) & (pl.col("lr") == lr)
+        folders = section.runs.filter(chosen).sort("seed")["folder"].to_list()
+        taken = [records for path in folders if (records := histogram_records(Path(path)))]
+        if taken:
+            found[method] = taken
+    return found
+
+
+def ridges_figure(section: Section, runs: Runs, quantity: str, lr: float) -> Figure | None:
+    """One panel a method, one ridge an update (the first in front), all seeds together.
+
+    None if no run recorded the quantity.
+    """
+    methods = [m for m, taken in runs.items() if any(quantity in r for rs in taken for r in rs)]
+    if not methods:
+        return None
+    updates = sorted({r["update"] for m in methods for records in runs[m] for r in records})
+    size = (PAGE, height(section, PAGE, 0.9 + 0.17 * len(updates), 0, 1))
+    figure, panels = plt.subplots(1, len(methods), figsize=size, sharey=True, squeeze=False)
+    for axes, (method, drawn) in zip(panels.flat, method_styles(methods).items(), strict=True):
+        for place, update in enumerate(updates):
+            edges, share = _pooled(runs[method], quantity, update)
+            if edges is None:
+                continue
+            base = len(updates) - 1 - place
+            ridge = base + OVERLAP * np.minimum(share / CUT, 1)
+            shape = {"step": "post", "zorder": 2 + place}
+            top = np.append(ridge, ridge[-1])
+            axes.fill_between(edges, base, top, color=drawn.colour, alpha=0.75, lw=0, **shape)
+            axes.plot(edges, top, drawstyle="steps-post", color="white", lw=0.5, zorder=2 + place)
+        axes.set_title(method.label, color=drawn.colour)
+        if quantity == "gradient":
+            axes.axvline(TINY, color="#444444", lw=0.6, dashes=(3, 2), zorder=1)
+        axes.set_xlabel(LABELS[quantity])
+        axes.grid(axis="y", visible=False)
+    panels[0, 0].set_yticks(range(len(updates)), [f"{u:,}" for u in reversed(updates)])
+    panels[0, 0].set_ylabel("update")
+    seeds = max(len(taken) for taken in runs.values())
+    note = (
+        f"α = {rate(lr)}, all parameters, {seeds} seed{'s' * (seeds > 1)} together; natural "
+        f"logarithm; outer bins: all beyond; ridges cut at {CUT:.0%} in a bin"
+    )
+    finish(figure, section, 1, note)
+    return figure
+
+
+def _pooled(taken: Sequence[Sequence[dict[str, Any]]], quantity: str, update: int) -> Any:
+    """Edges, and the share of elements in each bin over all seeds; Nones if none was taken."""
+    found = [r[quantity] for rs in taken for r in rs if r["update"] == update and quantity in r]
+    elements = sum(histogram["elements"] for histogram in found)
+    if not elements:
+        return None, None
+    counts = np.sum([histogram["counts"] for histogram in found], axis=0)
+    return np.array(found[0]["edges"]), counts / elements
+
+
+def distortion_figure(section: Section, runs: Runs, lr: float) -> Figure:
+    """The mass below e^-16 and the median of log|g| by update: means over seeds with intervals."""
+    size = (PAGE, height(section, PAGE, 2.4, len(runs), 3))
+    figure, (left, right) = plt.subplots(1, 2, figsize=size)
+    _, low, *_, high, _ = next(iter(runs.values()))[0][0]["gradient"]["edges"]
+    for method, drawn in method_styles(list(runs)).items():
+        found = [distortion(records) for records in runs[method]]
+        style = {**line(drawn), "marker": drawn.marker, "markersize": 2.5, "label": method.label}
+        _curve(left, found, [100 * d.mass_below for d in found], style)
+        _curve(right, found, [np.clip(d.median, low, high) for d in found], style)
+    left.set_ylabel(f"gradients below $e^{{{TINY:g}}}$ (%)")
+    right.set_ylabel("median of log |g|")
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.set_xlabel("update (log scale)")
+    note = (
+        f"α = {rate(lr)}; band: 95 % bootstrap interval over seeds; a median below the bins is "
+        f"drawn at {low:g}"
+    )
+    finish(figure, section, 3, note)
+    return figure
+
+
+def _curve(axes: Axes, found: Sequence[Distortion], values: list[Any], style: Any) -> None:
+    """The mean over the seeds at the updates that all of them recorded."""
+    shared = sorted(set.intersection(*(set(d.updates) for d in found)))
+    rows = [
+        [v[d.updates.index(update)] for update in shared]
+        for d, v in zip(found, values, strict=True)
+    ]
+    axes.plot(shared, np.mean(rows, axis=0), **style)
+    interval = band(rows)
+    if interval is not None:
+        axes.fill_between(shared, *interval, color=style["color"], alpha=0.18, linewidth=0)

@@ -1,0 +1,1 @@
+"""What Weights & Biases shows of the mirrored runs."""

@@ -1,0 +1,1 @@
+"""What a run is, as data: its typed configuration, how it is composed and checked, its length."""

@@ -1,0 +1,32 @@
+"""From command-line words to typed runs, with Hydra's own API."""
+
+from collections.abc import Sequence
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import DictConfig
+
+from experiments.config.length import check_schedule
+from experiments.config.schema import CONFIG_DIR, RunConfig, task_class
+from experiments.errors import UserError
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """What ``configs/train.yaml`` and ``overrides`` make together, not yet typed."""
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return hydra_compose("train", overrides=list(overrides))
+
+
+def settle_dataset(config: RunConfig) -> tuple[RunConfig, str]:
+    """Decide between real data and stand-in where the configuration says ``auto``.
+
+    Returns the settled configuration and a paragraph for the person. Raises :class:`UserError`
+    where real data were asked for and cannot be had.
+    """
+    task, why = task_class(config.task.name).locate(config.task, config.runner.data_dir)
+    settled = config.model_copy(update={"task": task})
+    try:
+        check_schedule(settled)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return settled, why

@@ -1,0 +1,297 @@
+"""One run, as data: the typed configuration, its checks, and its identity.
+
+Hydra composes YAML from ``configs/``; :func:`experiments.config.validate.resolve` makes a
+:class:`RunConfig` of it. Every field is documented here, and nowhere else.
+"""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
+
+import radam.zoo
+
+SCHEMA_VERSION = 1
+"""Part of every run's identity: raise it when the meaning of a scientific field changes."""
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class TaskConfig(Section):
+    """What every task has; a task adds its own fields (see ``experiments/tasks/``)."""
+
+    name: str
+    dataset: Literal["auto", "real", "standin"] = Field(
+        description="real: the paper's data; standin: small embedded data, never compared with "
+        "the paper's figures; auto: real where it is found or can be downloaded, else standin"
+    )
+
+
+class Presets(Section):
+    """Values that a protocol hands to the optimizer and schedule files by interpolation.
+
+    They are not part of a run's identity: they act only through the fields that they fill.
+    """
+
+    lr: float = Field(gt=0, description="α of a single run; an experiment's grid sets its own")
+    weight_decay: float = Field(ge=0, description="λ, decoupled for the Adam family")
+    beta2: float = Field(gt=0, lt=1)
+    warmup_updates: int = Field(ge=1, description="T_w of Adam+warmup")
+    freeze_updates: int = Field(ge=0, description="the frozen updates of Adam-2k")
+    variant: str = Field("paper", description="RAdam's, see radam.RAdam")
+
+
+class ProtocolConfig(Section):
+    """How much of a task is run."""
+
+    name: Literal["paper", "recipe", "mini", "smoke"]
+    epochs: int | None = Field(gt=0, description="length in epochs; null if `updates` is given")
+    updates: int | None = Field(gt=0, description="length in updates; null if `epochs` is given")
+    batch_size: int = Field(gt=0, description="examples a batch, over all devices together")
+    eval_every: int = Field(gt=0, description="epochs between two evaluations")
+    average_epochs: int = Field(
+        ge=0,
+        description="the test at the end sees the average of the model after the last so many "
+        "whole epochs; 0: the model as it is",
+    )
+    presets: Presets
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "ProtocolConfig":
+        if (self.epochs is None) == (self.updates is None):
+            raise ValueError("give the run's length either as protocol.epochs or protocol.updates")
+        return self
+
+
+class OptimizerConfig(Section):
+    """A name of the zoo, α, and the options that the zoo lists for that name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    lr: float = Field(gt=0, description="α, the rate after any warmup and before any decay")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but name and rate, as the zoo takes it (pairs such as betas as tuples)."""
+        extra = self.model_extra or {}
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in extra.items()}
+
+    @property
+    def beta2(self) -> float:
+        """β2 where the optimizer has one (the untuned warmups follow it), else .999."""
+        return float(self.options.get("betas", (0.9, 0.999))[1])
+
+    @model_validator(mode="after")
+    def _known_to_the_zoo(self) -> "OptimizerConfig":
+        radam.zoo.check(self.name, self.options)
+        return self
+
+
+class Warmup(Section):
+    """How α_t rises to α."""
+
+    kind: Literal["none", "linear", "untuned_linear", "untuned_exponential"]
+    updates: int = Field(ge=0, description="T_w; used by `linear` alone")
+
+    @model_validator(mode="after")
+    def _length_where_it_is_used(self) -> "Warmup":
+        if self.kind == "linear" and self.updates == 0:
+            raise ValueError("a linear warmup needs schedule.warmup.updates of at least 1")
+        return self
+
+
+class Constant(Section):
+    """No decay."""
+
+    name: Literal["constant"]
+    warmup: Warmup
+
+
+class MultiStep(Section):
+    """×gamma after each milestone."""
+
+    name: Literal["multi_step"]
+    unit: Literal["epochs", "updates"]
+    milestones: Annotated[tuple[int, ...], Field(strict=False)]
+    gamma: float = Field(gt=0, le=1)
+    warmup: Warmup
+
+    @field_validator("milestones")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(m <= 0 for m in value) or list(value) != sorted(set(value)):
+            raise ValueError("milestones must be positive and ascending, such as [81, 122]")
+        return value
+
+
+class Linear(Section):
+    """A straight line from α to ``end_lr`` at the last update."""
+
+    name: Literal["linear"]
+    end_lr: float = Field(ge=0)
+    warmup: Warmup
+
+
+class InverseSqrt(Section):
+    """Constant during the warmup, then falling with 1/sqrt(t)."""
+
+    name: Literal["inverse_sqrt"]
+    warmup: Warmup
+
+
+ScheduleConfig = Annotated[Constant | MultiStep | Linear | InverseSqrt, Field(discriminator="name")]
+
+
+class TrainingConfig(Section):
+    """How an update is computed: what can change the numbers."""
+
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        description="fp32: exact; tf32: matrix products in TF32 (CUDA); bf16: autocast"
+    )
+    grad_clip: float | None = Field(gt=0, description="largest gradient norm; null: no clipping")
+    accumulate: int = Field(gt=0, description="batches whose gradients make one update")
+
+
+class HistogramsConfig(Section):
+    """Histograms of gradients and of what the update made of them (Figs. 2 and 3)."""
+
+    record: bool = Field(description="whether this run takes them")
+    updates: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(strict=False)] | None = Field(
+        description="at which updates; null: 1, 5, 10, 25, 50, 75, 100, 128, 256, ..., the last"
+    )
+    by_layer: bool = Field(description="also for each layer")
+
+
+class RunnerConfig(Section):
+    """Where and how a run is carried out: nothing here changes the numbers."""
+
+    device: str = Field(description="auto, cpu, cuda, cuda:1, ...")
+    capture: bool | Literal["auto"] = Field(
+        "auto",  # which runs of stores from before it have
+        description="whether updates are replayed as CUDA graphs; auto: on CUDA, where their "
+        "shapes and the optimizer allow it; every result says whether they were",
+    )
+    threads: int | None = Field(gt=0, description="CPU threads; null: as torch chooses")
+    workers: int | None = Field(
+        ge=0, description="processes that read data (0: none apart); null: as the machine suggests"
+    )
+    data_dir: Path = Field(strict=False, description="where the datasets lie (RADAM_DATA)")
+    runs_dir: Path = Field(strict=False, description="the store")
+    checkpoint_seconds: float = Field(
+        ge=0, description="least time between two checkpoints (0: after every update)"
+    )
+    record_every: int | None = Field(
+        gt=0, description="updates between two training records; null: one an epoch"
+    )
+    histograms: HistogramsConfig
+
+
+class LocalTracking(Section):
+    """The store alone."""
+
+    name: Literal["local"]
+
+
+class WandbTracking(Section):
+    """The store, mirrored to Weights & Biases (``WANDB_MODE=disabled`` switches it off too)."""
+
+    name: Literal["wandb"]
+    project: str
+    entity: str | None = Field(description="the team; null: the owner of the key")
+    mode: Literal["auto", "online", "offline"] = Field(
+        description="auto: online where there is an API key, else offline"
+    )
+
+
+class RunConfig(Section):
+    """One task × optimizer × schedule × protocol × seed, and how to run it."""
+
+    task: SerializeAsAny[TaskConfig]
+    protocol: ProtocolConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    training: TrainingConfig
+    seed: int = Field(ge=0, lt=2**31)
+    experiment: str | None = Field(description="the experiment that asked for this run")
+    runner: RunnerConfig
+    tracking: Annotated[LocalTracking | WandbTracking, Field(discriminator="name")]
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _typed_by_the_task(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return task_class(str(value.get("name"))).Config.model_validate(value)
+        return value
+
+    @model_validator(mode="after")
+    def _warmup_is_the_methods(self) -> "RunConfig":
+        wanted = radam.zoo.ZOO[self.optimizer.name].warmup
+        if wanted is not None and self.schedule.warmup.kind != wanted:
+            raise ValueError(
+                f"schedule.warmup.kind={self.schedule.warmup.kind}: optimizer "
+                f"{self.optimizer.name} is Adam with the warmup {wanted}; write "
+                f"schedule.warmup.kind={wanted}, or choose optimizer=adam"
+            )
+        return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The scientific configuration: all that can change the numbers, and nothing else."""
+        scientific = self.model_dump(
+            mode="json", include={"task", "protocol", "optimizer", "schedule", "training", "seed"}
+        )
+        del scientific["protocol"]["presets"]
+        return {"schema": SCHEMA_VERSION, **scientific}
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hexadecimal digits of the hash of :attr:`identity`."""
+        if self.task.dataset == "auto":
+            raise ValueError("resolve task.dataset before asking for the run's id")
+        canonical = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder in the store: the same configuration always finds the same one."""
+        return self.runner.runs_dir / self.task.name / self.run_id
+
+
+_MODULES = {
+    "cifar10": "cifar10.task",
+    "imagenet": "imagenet.task",
+    "iwslt14_de_en": "translation.iwslt14_de_en",
+    "iwslt14_en_de": "translation.iwslt14_en_de",
+    "lm1b": "lm1b.task",
+    "wmt16_en_de": "translation.wmt16_en_de",
+}
+
+
+def task_names() -> list[str]:
+    """The tasks there are."""
+    return sorted(_MODULES)
+
+
+def task_class(name: str) -> type:
+    """The class of a task: ``TASK`` of its module."""
+    if name not in _MODULES:
+        raise ValueError(f"task {name!r} does not exist; write one of {', '.join(task_names())}")
+    return importlib.import_module(f"experiments.tasks.{_MODULES[name]}").TASK

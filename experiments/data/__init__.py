@@ -1,1 +1,0 @@
-"""Where each dataset comes from, checked; the stand-ins; what is done to a batch."""

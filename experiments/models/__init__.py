@@ -1,1 +1,0 @@
-"""The networks that the paper trained and that no library carries."""

@@ -1,0 +1,181 @@
+"""CIFAR-10 with a residual network (the paper's Table 1 and Figs. 5-7)."""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from experiments.config.schema import ProtocolConfig, TaskConfig
+from experiments.errors import UserError
+from experiments.ranks import check_divisible, share
+from experiments.tasks.cifar10.data import load_cifar10, resolve_dataset
+from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.tasks.shared.augment import Normalise, crop_and_flip, plan_epoch
+from experiments.tasks.shared.images import LabelledImages
+from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
+
+AVAILABLE = {"real": (50_000, 10_000), "standin": (1_433, 364)}
+"""Training and test images there are."""
+TEST_BATCH = 100
+
+
+class Cifar10Config(TaskConfig):
+    """Sizes of the network and of the data; the protocol sets them."""
+
+    name: Literal["cifar10"]
+    depth: int = Field(ge=8, description="layers of the network: 6n + 2; the paper's is 20")
+    widths: Annotated[
+        tuple[int, int, int],
+        Field(strict=False, description="channels of the three stages; the paper's: 16, 32, 64"),
+    ]
+    train_examples: int | None = Field(gt=0, description="the first so many; null: all")
+    test_examples: int | None = Field(gt=0, description="the first so many; null: all")
+    validation_examples: int = Field(
+        ge=0, description="taken from the end of the training examples; the paper takes none"
+    )
+
+    @field_validator("depth")
+    @classmethod
+    def _six_n_plus_two(cls, value: int) -> int:
+        if (value - 2) % 6:
+            raise ValueError(f"depth {value} is not 6n + 2; write 8, 14, 20, 26, ...")
+        return value
+
+
+class CropBatch(NamedTuple):
+    """Which training images, and how each is cropped and flipped; [B], as in an EpochPlan."""
+
+    images: Tensor
+    top: Tensor
+    left: Tensor
+    flip: Tensor
+
+
+class Cifar10(Task[CropBatch]):
+    """The images lie on the device as bytes and are augmented there, a whole batch at a time."""
+
+    Config = Cifar10Config
+    metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=10.0)
+    capturable = ("update", "evaluation")
+
+    @classmethod
+    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
+        found = resolve_dataset(config.dataset, data_dir)
+        return config.model_copy(update={"dataset": found.dataset}), found.reason
+
+    @classmethod
+    def describe(cls, config: TaskConfig) -> str:
+        assert isinstance(config, Cifar10Config)
+        images = "handwritten digits (STAND-IN)" if config.dataset == "standin" else "images"
+        train, test = _sizes(config)
+        return (
+            f"ResNet-{config.depth} with {'-'.join(map(str, config.widths))} channels, "
+            f"{train - config.validation_examples:,} training and {test:,} test {images}"
+        )
+
+    @classmethod
+    def batches_per_epoch(cls, config: TaskConfig, protocol: ProtocolConfig) -> int | None:
+        assert isinstance(config, Cifar10Config)
+        if config.dataset == "auto":
+            return None
+        examples = _sizes(config)[0] - config.validation_examples
+        return math.ceil(examples / protocol.batch_size)
+
+    def __init__(
+        self,
+        config: Cifar10Config,
+        protocol: ProtocolConfig,
+        *,
+        data_dir: Path,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        assert config.dataset != "auto"
+        check_divisible(protocol.batch_size)
+        data = load_cifar10(data_dir, dataset=config.dataset)
+        self.config, self.device, self.seed = config, device, seed
+        self.batch_size, self.classes, self.origin = protocol.batch_size, data.classes, data.origin
+        train = _first(data.train, config.train_examples)
+        kept = len(train) - config.validation_examples
+        if kept < protocol.batch_size:
+            raise UserError(
+                f"protocol.batch_size={protocol.batch_size}: larger than the {kept} training "
+                "examples; write a smaller one"
+            )
+        self.train = _slice(train, 0, kept, device)
+        held_out = {"test": _slice(_first(data.test, config.test_examples), 0, None, device)}
+        if config.validation_examples:
+            held_out["validation"] = _slice(train, kept, None, device)
+        self.held_out: dict[str, LabelledImages] = held_out
+        self.splits = ("validation", "test") if config.validation_examples else ("test",)
+        self.normalise = Normalise(data.mean, data.std, device)
+        self.updates_per_epoch = math.ceil(kept / protocol.batch_size)
+        self.held_out_examples = sum(len(images) for images in held_out.values())
+
+    def build_model(self) -> nn.Module:
+        return ResNetCifar(self.config.depth, self.config.widths, self.classes).to(self.device)
+
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[CropBatch]:
+        plan = plan_epoch(self.seed, epoch, len(self.train)).to(self.device)
+        for start in range(skip * self.batch_size, len(self.train), self.batch_size):
+            mine = share(min(self.batch_size, len(self.train) - start))
+            here = slice(start + mine.start, start + mine.stop)
+            yield CropBatch(plan.order[here], plan.top[here], plan.left[here], plan.flip[here])
+
+    def loss(self, model: nn.Module, batch: CropBatch) -> tuple[Tensor, Counts]:
+        images, top, left, flip = batch
+        pixels, labels = self.train.pixels[images], self.train.labels[images]
+        logits = model(self.normalise(crop_and_flip(pixels, top, left, flip)))
+        loss = F.cross_entropy(logits, labels)
+        return loss, _count(logits.detach(), labels, loss.detach())
+
+    def evaluate(self, model: nn.Module, split: Split) -> Counts:
+        model.eval()
+        images, total = self.held_out[split], Counts()
+        mine = share(len(images))
+        for start in range(mine.start, mine.stop, TEST_BATCH):
+            here = slice(start, min(start + TEST_BATCH, mine.stop))
+            labels = images.labels[here]
+            logits = model(self.normalise(images.pixels[here]))
+            add_counts(total, _count(logits, labels, F.cross_entropy(logits, labels)))
+        return total
+
+    def metrics(self, counts: Mapping[str, float]) -> dict[str, float]:
+        return {
+            "loss": counts["loss"] / counts["count"],
+            "accuracy": 100 * counts["correct"] / counts["count"],
+        }
+
+
+def _sizes(config: Cifar10Config) -> tuple[int, int]:
+    """How many training and test images a run reads, validation included."""
+    train, test = AVAILABLE[config.dataset]
+    return min(config.train_examples or train, train), min(config.test_examples or test, test)
+
+
+def _count(logits: Tensor, labels: Tensor, mean_loss: Tensor) -> Counts:
+    return {
+        "count": labels.new_full((), len(labels)),
+        "loss": mean_loss.double() * len(labels),
+        "correct": (logits.argmax(1) == labels).sum(),
+    }
+
+
+def _first(images: LabelledImages, n: int | None) -> LabelledImages:
+    return _slice(images, 0, n, images.pixels.device)
+
+
+def _slice(
+    images: LabelledImages, start: int, stop: int | None, device: torch.device
+) -> LabelledImages:
+    return LabelledImages(
+        images.pixels[start:stop].to(device), images.labels[start:stop].to(device)
+    )
+
+
+TASK = Cifar10

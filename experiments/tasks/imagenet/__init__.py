@@ -1,0 +1,1 @@
+"""ImageNet: ResNet-18 (Table 1, Fig. 5)."""

@@ -1,0 +1,1 @@
+"""One Billion Word: an LSTM language model (Fig. 4)."""

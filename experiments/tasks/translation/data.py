@@ -1,0 +1,280 @@
+"""From a parallel corpus to what fairseq reads: text, BPE, dictionaries, binary files.
+
+Every file is made once, under a temporary name, and gets its own when it is whole: a preparation
+that was stopped goes on where it was. The folder gets its name when all of it is there, with a
+manifest of checksums that is looked at whenever the folder is used.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+from experiments.errors import UserError
+from experiments.files import cache_folder, write_atomic
+from experiments.tasks.translation import bpe
+from experiments.tasks.translation.corpus import Corpus, Part, Source
+from experiments.tasks.translation.fairseq_library import need_fairseq
+from experiments.tasks.translation.parallel_map import map_chunks
+from experiments.tasks.translation.parallel_text import Pair, PairOfFiles
+
+FORMAT = 1
+"""Raise it when prepared folders of before should be made anew."""
+
+MANIFEST = "manifest.json"
+PAIRS_A_SHARD = 1_000_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared folder: ``<split>.<languages>.<language>.{bin,idx}``, ``dict.<language>.txt``,
+    ``code``, and the held-out text ``<split>.<language>``."""
+
+    folder: Path
+    languages: tuple[str, str]
+    tests: tuple[str, ...]
+    pairs: Mapping[str, int]
+    merges: int
+    whole: int | None
+    source: str
+
+    def text(self, split: str, language: str) -> list[str]:
+        """The tokenised lines of a held-out split, without BPE."""
+        return (self.folder / f"{split}.{language}").read_text().split("\n")[:-1]
+
+    @property
+    def origin(self) -> str:
+        """One line that says which data these are."""
+        train = f"{self.pairs['train']:,} training pairs"
+        if self.whole is not None and self.pairs["train"] < self.whole:
+            share = self.pairs["train"] / self.whole
+            train = f"{share:.0%} of train ({self.pairs['train']:,} of {self.whole:,} pairs)"
+        return f"{self.source}: {train}, {self.merges:,} BPE merges"
+
+
+def prepare(
+    source: Source, merges: int | None = None, say: Callable[[str], None] = lambda line: None
+) -> Prepared:
+    """The prepared folder of a source; made if there is none yet, or gone on with.
+
+    Several processes may ask at once: one works, the others wait. ``merges``: see ``Corpus``.
+    Raises :class:`UserError` naming file and line for text that will not do, and the file for a
+    prepared folder that was damaged.
+    """
+    key = f"{FORMAT} {merges} {_digest(source.files)}"
+    suffix = hashlib.sha256(key.encode()).hexdigest()[:12]
+    folder = cache_folder() / "translation" / f"{source.key}-{suffix}"
+    with _locked(folder.with_suffix(".lock")):
+        if not (folder / MANIFEST).is_file():
+            say(f"Preparing {source.name} from {source.where} in {folder}, once")
+            work = folder.with_suffix(".partial")
+            work.mkdir(parents=True, exist_ok=True)
+            _make(work, source, source.read(work), merges, say)
+            shutil.rmtree(folder, ignore_errors=True)
+            work.replace(folder)
+    return _open(folder)
+
+
+def _make(
+    work: Path, source: Source, corpus: Corpus, merges: int | None, say: Callable[[str], None]
+) -> None:
+    text, pieces = work / "text", work / "pieces"
+    pairs = {}
+    for split, parts in corpus.splits.items():
+        say(f"  {split}: text")
+        pairs[split] = _write_pairs(text, split, corpus.languages, _text(parts))
+    say("  BPE codes")
+    fewer = merges is not None and merges != corpus.merges
+    code = _once(work / "code", lambda path: path.write_text(_codes(text, corpus, merges)))
+    encode = EncodePair(code)
+    for split in corpus.splits:
+        say(f"  {split}: BPE")
+        lines = map_chunks(encode, PairOfFiles(*_sides(text, split, corpus.languages)))
+        _write_pairs(pieces, split, corpus.languages, lines)
+    say("  dictionaries")
+    _dictionaries(work, pieces, corpus, given=None if fewer else corpus.dictionaries)
+    for split in corpus.splits:
+        say(f"  {split}: binary files")
+        for side, language in enumerate(corpus.languages):
+            _binarise(work, pieces, split, corpus.languages, side, pairs[split])
+            if split != "train":
+                shutil.copyfile(text / f"{split}.{language}", work / f"{split}.{language}")
+    for leftover in ("text", "pieces", "source"):
+        shutil.rmtree(work / leftover, ignore_errors=True)
+    for leftover in work.glob(".*"):  # of a preparation that was stopped
+        leftover.unlink()
+    facts = Prepared(
+        folder=Path(),
+        languages=corpus.languages,
+        tests=corpus.tests,
+        pairs=pairs,
+        merges=corpus.merges if merges is None else merges,
+        whole=corpus.whole,
+        source=source.name,
+    )
+    files = {path.name: _sha256(path) for path in sorted(work.iterdir()) if path.is_file()}
+    content = {**asdict(facts), "folder": None, "files": files}
+    write_atomic(work / MANIFEST, json.dumps(content, indent=2) + "\n")
+
+
+def _open(folder: Path) -> Prepared:
+    content = json.loads((folder / MANIFEST).read_text())
+    for name, expected in content.pop("files").items():
+        found = _sha256(folder / name) if (folder / name).is_file() else "nothing"
+        if found != expected:
+            raise UserError(
+                f"{folder / name}: sha256 {found}, expected {expected}; remove {folder} to "
+                "prepare it again"
+            )
+    tuples = {key: tuple(content[key]) for key in ("languages", "tests")}
+    return Prepared(**{**content, **tuples, "folder": folder})
+
+
+def _text(parts: tuple[Part, ...]) -> Iterator[Pair]:
+    for part in parts:
+        yield from (pair for pair in map_chunks(part.process, part.pairs) if pair is not None)
+
+
+def _codes(text: Path, corpus: Corpus, merges: int | None) -> str:
+    if corpus.codes is not None:
+        return bpe.read_codes(corpus.codes, merges)
+    sides = _sides(text, "train", corpus.languages)
+    lines = (line for side in sides for line in _lines(side))
+    return bpe.learn(lines, corpus.merges if merges is None else merges)
+
+
+class EncodePair:
+    """Both sides of a pair as BPE pieces, by the codes in a file; picklable."""
+
+    def __init__(self, codes: Path) -> None:
+        self.codes, self.encode = codes, bpe.encoder(codes.read_text())
+
+    def __call__(self, pair: Pair) -> Pair:
+        """The pieces of a pair."""
+        return self.encode(pair[0]), self.encode(pair[1])
+
+    def __reduce__(self) -> tuple[type["EncodePair"], tuple[Path]]:
+        return EncodePair, (self.codes,)
+
+
+def _dictionaries(
+    work: Path, pieces: Path, corpus: Corpus, given: tuple[Path, Path] | None
+) -> None:
+    """Write ``dict.<language>.txt``, as given or counted on the training pieces."""
+    need_fairseq()
+    from fairseq.data import Dictionary
+
+    counts = [Counter[str](), Counter[str]()]
+    for side, path in enumerate(_sides(pieces, "train", corpus.languages)):
+        known = _symbols(given[side]) if given else None
+        for number, line in enumerate(_lines(path), 1):
+            words = line.split()
+            for word in words if known is not None else ():
+                if word not in known:
+                    raise UserError(
+                        f"{given[side]}: does not match the data: {word!r} of {path.name}, line "
+                        f"{number}, is not in it; remove the dictionary to have one counted"
+                    )
+            counts[side].update(words)
+    if corpus.joined:
+        counts = [counts[0] + counts[1]] * 2
+    for side, language in enumerate(corpus.languages):
+        path = work / f"dict.{language}.txt"
+        if given:
+            _once(path, lambda temporary, side=side: shutil.copyfile(given[side], temporary))
+            continue
+        dictionary = Dictionary()
+        for word, count in counts[side].items():
+            dictionary.add_symbol(word, n=count)
+        dictionary.finalize(padding_factor=8)
+        _once(path, lambda temporary, dictionary=dictionary: dictionary.save(str(temporary)))
+
+
+def _symbols(dictionary: Path) -> set[str]:
+    return {line.rsplit(" ", 1)[0] for line in _lines(dictionary)}
+
+
+def _binarise(
+    work: Path, pieces: Path, split: str, languages: tuple[str, str], side: int, pairs: int
+) -> None:
+    """Write a side of a split as fairseq's memory-mapped shards: ``train``, ``train1``, ..."""
+    from fairseq.data import Dictionary, indexed_dataset
+
+    language, joined = languages[side], "-".join(languages)
+    dictionary = Dictionary.load(str(work / f"dict.{language}.txt"))
+    lines = _lines(pieces / f"{split}.{language}")
+    for shard in range(max(1, -(-pairs // PAIRS_A_SHARD))):
+        stem = f"{split}{shard or ''}.{joined}.{language}"
+        chunk = islice(lines, PAIRS_A_SHARD)
+        if (work / f"{stem}.idx").is_file():
+            for _ in chunk:
+                pass
+            continue
+        temporary = work / f".{stem}"
+        builder = indexed_dataset.make_builder(
+            f"{temporary}.bin", impl="mmap", vocab_size=len(dictionary)
+        )
+        for line in chunk:
+            builder.add_item(dictionary.encode_line(line, add_if_not_exist=False))
+        builder.finalize(f"{temporary}.idx")
+        for suffix in ("bin", "idx"):  # the index last: it says that the shard is whole
+            Path(f"{temporary}.{suffix}").replace(work / f"{stem}.{suffix}")
+
+
+def _write_pairs(
+    folder: Path, split: str, languages: tuple[str, str], pairs: Iterable[Pair]
+) -> int:
+    """Write both sides of a split unless they are there; returns how many pairs it has."""
+    source, target = _sides(folder, split, languages)
+    if not target.is_file():
+        folder.mkdir(exist_ok=True)
+        temporary = [path.with_name(f".{path.name}") for path in (source, target)]
+        with temporary[0].open("w") as first, temporary[1].open("w") as second:
+            for a, b in pairs:
+                first.write(f"{a}\n")
+                second.write(f"{b}\n")
+        temporary[0].replace(source)
+        temporary[1].replace(target)  # the target last: it says that both are whole
+    return sum(1 for _ in _lines(target))
+
+
+def _once(path: Path, make: Callable[[Path], object]) -> Path:
+    if not path.is_file():
+        temporary = path.with_name(f".{path.name}")
+        make(temporary)
+        temporary.replace(path)
+    return path
+
+
+def _sides(folder: Path, split: str, languages: tuple[str, str]) -> tuple[Path, Path]:
+    return folder / f"{split}.{languages[0]}", folder / f"{split}.{languages[1]}"
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines as written: split at line feeds alone, unlike Python's text files."""
+    with path.open("rb") as file:
+        for line in file:
+            yield line.decode().rstrip("\n")
+
+
+def _digest(files: Iterable[Path]) -> str:
+    return " ".join(f"{path.name}:{_sha256(path)}" for path in sorted(files))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

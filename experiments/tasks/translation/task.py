@@ -1,0 +1,251 @@
+"""The three translation tasks are one class; a task's module says which corpus and direction."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from experiments.config.schema import ProtocolConfig, TaskConfig
+from experiments.errors import UserError
+from experiments.ranks import share
+from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
+from experiments.tasks.translation import bleu, bpe, iwslt14, standin, wmt16
+from experiments.tasks.translation.batches import Batches, PairBatch, load_pairs
+from experiments.tasks.translation.config import TranslationConfig
+from experiments.tasks.translation.corpus import Source
+from experiments.tasks.translation.data import prepare
+from experiments.tasks.translation.fairseq_library import need_fairseq
+from experiments.tasks.translation.model import Translator, build_transformer
+from experiments.terminal.console import say
+
+CORPORA: Mapping[str, Any] = {"iwslt14": iwslt14, "wmt16": wmt16}
+
+SENTENCES_A_BATCH = 128
+"""Sentences translated at a time (the authors' ``--batch-size 128``)."""
+
+TRANSLATIONS, SIGNATURE = "translations.jsonl", "sacrebleu.txt"
+"""What a complete run keeps: a line a sentence of the test set; how sacreBLEU was computed."""
+
+
+class Translation(Task[PairBatch]):
+    """Sentences of one language into another; tokens of the target are what is counted.
+
+    ``protocol.batch_size`` is fairseq's ``--max-tokens``: tokens of a batch, its padding among
+    them, of whichever side has more.
+    """
+
+    Config = TranslationConfig
+    metric: ClassVar[Metric] = Metric("bleu", "max", "BLEU", chance=0.0)
+    telling_batch: ClassVar[int | None] = 1000  # tokens
+    corpus: ClassVar[str]
+    languages: ClassVar[tuple[str, str]]
+
+    @classmethod
+    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
+        if config.dataset == "standin":
+            return config, "the stand-in was asked for"
+        corpus = CORPORA[cls.corpus]
+        source = corpus.find(data_dir)
+        if source is not None:
+            reason = f"{source.name} is in {source.where}"
+            return config.model_copy(update={"dataset": "real"}), reason
+        missing = (
+            f"{cls.corpus} is not in {data_dir.absolute()} (looked for {corpus.LOOKED_FOR}). "
+            "Put it there, or name the folder that holds it with RADAM_DATA=..."
+        )
+        if config.dataset == "real":
+            raise UserError(
+                f"{missing}, or train on written numbers with task.dataset=standin "
+                "(make: DATASET=standin)."
+            )
+        return config.model_copy(update={"dataset": "standin"}), f"{missing}."
+
+    @classmethod
+    def describe(cls, config: TaskConfig) -> str:
+        assert isinstance(config, TranslationConfig)
+        data = "written numbers (STAND-IN)" if config.dataset == "standin" else cls.corpus
+        short = f" of at most {config.longest} pieces" if config.longest else ""
+        counts = f"{config.train_examples or 'all'} training, {config.test_examples or 'all'} test"
+        merges = f"{config.merges} merges" if config.merges else "its own merges"
+        return (
+            f"Transformer {config.layers}+{config.layers} layers, width {config.width}, "
+            f"{config.heads} heads, FFN {config.ffn}; {data} {'-'.join(cls.languages)}, {merges}, "
+            f"{counts} pairs{short}"
+        )
+
+    def __init__(
+        self,
+        config: TranslationConfig,
+        protocol: ProtocolConfig,
+        *,
+        data_dir: Path,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.config, self.device, self.seed = config, device, seed
+        self.prepared = prepare(_source(self.corpus, config.dataset, data_dir), config.merges, say)
+        self.origin = self.prepared.origin
+        if config.share_embeddings == "all" and not self._joined():
+            raise UserError(
+                "task.share_embeddings=all: the languages have dictionaries of their own here; "
+                "write decoder or none"
+            )
+        self.fairseq = _fairseq_task(self.prepared.folder, self.languages)
+        self.dictionary = self.fairseq.target_dictionary
+        sizes = {
+            "train": config.train_examples,
+            "valid": config.validation_examples,
+            self._test_split(): config.test_examples,
+        }
+        loaded = {
+            split: load_pairs(
+                self.prepared, split, self.fairseq, first=first, longest=config.longest
+            )
+            for split, first in sizes.items()
+        }
+        train, valid, test = (
+            Batches(dataset, protocol.batch_size, seed, device) for dataset, _ in loaded.values()
+        )
+        self.train = train
+        self.held_out: dict[Split, Batches] = {"validation": valid, "test": test}
+        self.references: dict[Split, list[tuple[str, str]]] = {}
+        for name, split in (("validation", "valid"), ("test", self._test_split())):
+            sides = [self.prepared.text(split, language) for language in self.languages]
+            chosen = loaded[split][1]
+            self.references[name] = [(sides[0][i], sides[1][i]) for i in chosen]
+        self.splits = ("validation", "test")
+        self.updates_per_epoch = len(train)
+        translated = min(config.validation_translations, len(valid.dataset))
+        share = translated / max(1, len(valid.dataset))
+        # Search costs about a forward pass for each hypothesis kept.
+        self.held_out_examples = int(valid.tokens * (1 + share * config.beam))
+        self.translations: list[dict[str, str]] = []
+
+    def due(self, *, last: bool) -> tuple[Split, ...]:
+        """The test set is translated once, at the end."""
+        return self.splits if last else ("validation",)
+
+    def build_model(self) -> nn.Module:
+        transformer = build_transformer(self.config, self.fairseq)
+        model = Translator(transformer, self.config.label_smoothing, self.dictionary.pad())
+        return model.to(self.device)
+
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[PairBatch]:
+        return self.train.epoch(epoch, skip)
+
+    def loss(self, model: nn.Module, batch: PairBatch) -> tuple[Tensor, Counts]:
+        loss, nll = model(*batch.inputs)
+        return loss / max(1, batch.tokens), {
+            "count": torch.tensor(batch.tokens, device=loss.device),
+            "loss": loss.detach().double(),
+            "nll": nll.double(),
+        }
+
+    def evaluate(self, model: nn.Module, split: Split) -> Counts:
+        model.eval()
+        total = Counts()
+        for batch in self.held_out[split].in_order():
+            add_counts(total, self.loss(model, batch)[1])
+        some = None if split == "test" else self.config.validation_translations
+        if some != 0:
+            own = range(len(self.references[split]))[:some]
+            own = own[share(len(own))]
+            found = self.translate(model, split, own)
+            pairs = [self.references[split][i] for i in own]
+            if split == "test":
+                self.translations = [
+                    {"source": source, "reference": reference, "translation": ours}
+                    for (source, reference), ours in zip(pairs, found, strict=True)
+                ]
+            references = [reference for _, reference in pairs]
+            counts = bleu.count(found, references, self.languages[1])
+            add_counts(total, {k: v.to(self.device) for k, v in counts.items()})
+        return total
+
+    def metrics(self, counts: Mapping[str, float]) -> dict[str, float]:
+        nll = counts["nll"] / counts["count"]
+        return {
+            "loss": counts["loss"] / counts["count"],
+            "perplexity": math.exp(min(nll, 700.0)),
+            **bleu.scores(counts),
+        }
+
+    def files(self) -> dict[str, str]:
+        if not self.translations:
+            return {}
+        # Where several processes share the test set: the first one's part.
+        lines = (json.dumps(line, ensure_ascii=False) for line in self.translations)
+        return {
+            TRANSLATIONS: "".join(f"{line}\n" for line in lines),
+            SIGNATURE: f"{bleu.signature()}\n",
+        }
+
+    def translate(self, model: nn.Module, split: Split, chosen: Sequence[int]) -> list[str]:
+        """Beam search over the ``chosen`` pairs of a split: tokenised lines, BPE removed."""
+        from fairseq.sequence_generator import SequenceGenerator
+
+        dataset = self.held_out[split].dataset
+        a, b = self.config.search_length
+        search = SequenceGenerator(
+            [model.transformer],
+            self.dictionary,
+            beam_size=self.config.beam,
+            max_len_a=a,
+            max_len_b=b,
+        )
+        by_length = sorted(chosen, key=lambda i: int(dataset.src_sizes[i]))
+        lines = dict[int, str]()
+        for start in range(0, len(by_length), SENTENCES_A_BATCH):
+            here = by_length[start : start + SENTENCES_A_BATCH]
+            sample = dataset.collater([dataset[i] for i in here])
+            inputs = sample["net_input"]
+            on_device = {key: inputs[key].to(self.device) for key in ("src_tokens", "src_lengths")}
+            found = search.generate([], {"net_input": on_device})
+            for i, hypotheses in zip(sample["id"].tolist(), found, strict=True):
+                pieces = hypotheses[0]["tokens"].int().cpu()
+                lines[i] = bpe.undo(self.dictionary.string(pieces))
+        return [lines[i] for i in chosen]
+
+    def _joined(self) -> bool:
+        texts = ((self.prepared.folder / f"dict.{la}.txt").read_bytes() for la in self.languages)
+        return len(set(texts)) == 1
+
+    def _test_split(self) -> str:
+        tests = self.prepared.tests
+        if self.config.dataset == "standin":
+            return "test"
+        if self.config.test_set not in tests:
+            raise UserError(
+                f"task.test_set={self.config.test_set}: {self.prepared.source} has "
+                f"{', '.join(tests)}"
+            )
+        return f"test{tests.index(self.config.test_set) or ''}"
+
+
+def _source(corpus: str, dataset: str, data_dir: Path) -> Source:
+    if dataset == "standin":
+        return standin.source(joined=corpus == "wmt16")  # as the corpus itself has it
+    source = CORPORA[corpus].find(data_dir)
+    if source is None:
+        raise UserError(f"{corpus} is not in {data_dir.absolute()}; {CORPORA[corpus].LOOKED_FOR}")
+    found: Source = source
+    return found
+
+
+def _fairseq_task(folder: Path, languages: tuple[str, str]) -> Any:
+    """fairseq's ``TranslationTask`` over a prepared folder: dictionaries, limits, languages."""
+    need_fairseq()
+    from fairseq.tasks.translation import TranslationConfig as FairseqConfig
+    from fairseq.tasks.translation import TranslationTask
+
+    source, target = languages
+    settings = FairseqConfig(data=str(folder), source_lang=source, target_lang=target)
+    dictionaries = (
+        TranslationTask.load_dictionary(str(folder / f"dict.{language}.txt"))
+        for language in languages
+    )
+    return TranslationTask(settings, *dictionaries)

@@ -1,0 +1,86 @@
+"""What a person sees in a terminal: plain lines, and one line for a mistake of theirs."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import yaml
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from experiments.config.schema import CONFIG_DIR, RunConfig
+from experiments.config.validate import suggestion
+from experiments.errors import ToldElsewhere, UserError
+from experiments.ranks import is_main, place_from_environment
+
+console = Console(highlight=False, soft_wrap=True)
+"""Standard output; colours and bars only on a terminal."""
+
+BAD_INPUT = 2
+
+
+def say(line: str = "") -> None:
+    """Print a line as it is, brackets included; of several processes the first one does."""
+    if is_main():
+        console.print(line, markup=False)
+
+
+@contextmanager
+def exit_on_user_error() -> Iterator[None]:
+    """Print the message of a person's mistake on standard error, without a traceback, and exit 2.
+
+    Takes in what Hydra refuses (unknown keys and choices) and a full disk.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra's errors come here instead of printing them
+    try:
+        yield
+    except ToldElsewhere:
+        sys.exit(BAD_INPUT)
+    except UserError as error:
+        _leave(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        if place_from_environment().rank > 0:  # every process finds the same
+            sys.exit(BAD_INPUT)
+        _leave(explain_hydra(error))
+    except yaml.YAMLError as error:
+        _leave(" ".join(str(error).split()))
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _leave(f"{where}{error.strerror}; mend that and give the same command again")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _leave(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(BAD_INPUT)
+
+
+def explain_hydra(error: BaseException) -> str:
+    """One line for what Hydra or OmegaConf refused: field, value, what to write instead."""
+    text = str(error)
+    if match := re.search(r"Could not override '([^']+)'", text):
+        key = match[1]
+        return f"{key}: no such key{_suggest_key(key)}"
+    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+        group, choice = match[1], match[2]
+        known = sorted(p.stem for p in (CONFIG_DIR / group).glob("*.yaml"))
+        return f"{group}={choice}: no such choice{suggestion(choice, known)}"
+    if match := re.search(r"Could not override '?([\w./]+)", text):
+        return f"{match[1]}: no such group{_suggest_key(match[1])}"
+    return " ".join(text.split())
+
+
+def _suggest_key(key: str) -> str:
+    groups = [p.name for p in CONFIG_DIR.iterdir() if p.is_dir()]
+    sections = sorted({*RunConfig.model_fields, *groups})
+    first, _, rest = key.partition(".")
+    if first in sections:
+        return "; python -m experiments.train --help shows the fields"
+    hint = suggestion(first, sections)
+    return hint.replace("?", f".{rest}?") if rest and "did you mean" in hint else hint
