@@ -43,9 +43,14 @@ def main(composed: DictConfig) -> float | None:
             result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
             shown.end(config, result)
         say(f"{config.folder}{' (finished before, not run again)' if known else ''}")
-        if result.status == "interrupted":
+        if result.status == "interrupted" and stop:
             say("Stopped. The same command goes on from here.")
             sys.exit(stop.exit_code)
+        if result.status == "interrupted":
+            say(
+                f"Stopped at update {result.updates}, as runner.stop_after asks. The same command "
+                "without it goes on from here."
+            )
         return result.final
 
 

@@ -201,6 +201,12 @@ class RunnerConfig(Section):
     record_every: int | None = Field(
         gt=0, description="updates between two training records; null: one an epoch"
     )
+    stop_after: int | None = Field(
+        None,  # which runs of stores from before it have
+        gt=0,
+        description="stop at a checkpoint after this update, to go on later; null: at the end. The "
+        "schedule is that of the whole run",
+    )
     histograms: HistogramsConfig
 
 

@@ -87,7 +87,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
             return FAILED
         if is_main():
             say(f"{label(config)}: {outcome(result)}")
-        return stop.exit_code if result.status == "interrupted" else DONE
+        return stop.exit_code if result.status == "interrupted" and stop else DONE
 
 
 def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> None:

@@ -88,6 +88,7 @@ class Loop:
         self.averaged_epochs = config.protocol.average_epochs
         self.updates_per_epoch = updates_an_epoch(task.updates_per_epoch, self.accumulate)
         self.total = total_updates(config, self.updates_per_epoch)
+        self.stop_after = min(self.total, config.runner.stop_after or self.total)
         self.device = step.parameters[0].device
         # On a GPU, reading a loss waits for the device: look where a record reads it anyway.
         self.reads_every_loss = self.device.type == "cpu"
@@ -101,16 +102,16 @@ class Loop:
         self.last_checkpoint = time.monotonic()
 
     def run(self) -> Ending:
-        """Train to the end, to divergence, or to a request to stop."""
+        """Train to the end, to divergence, to ``runner.stop_after``, or to a request to stop."""
         mark = time.perf_counter()
         self._tell({"kind": "start", "update": self.progress.update, "total": self.total})
         try:
-            while self.progress.update < self.total:
+            while self.progress.update < self.stop_after:
                 ending = self._epoch(mark)
                 if ending is not None:
                     return ending
                 mark = time.perf_counter()
-            return "completed"
+            return "completed" if self.progress.update == self.total else "interrupted"
         finally:
             if self.metrics is not None:
                 self.metrics.close()
@@ -151,7 +152,8 @@ class Loop:
                 if not healthy:
                     return "diverged"
             due = time.monotonic() - self.last_checkpoint >= self.config.runner.checkpoint_seconds
-            stop, due = any_of(bool(self.stop), due)
+            enough = progress.update >= self.stop_after
+            stop, due = any_of(bool(self.stop) or enough, due)
             if last or due or stop:
                 self._checkpoint()
             if last and is_main():

@@ -151,3 +151,38 @@ def test_finished_run_is_not_run_again(command: Command, smoke: list[str], tmp_p
     assert "not run again" in again.stdout
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert read_metrics(folder).filter(pl.col("kind") == "eval").height == 2
+
+
+def test_a_run_stops_after_an_update_and_goes_on_later(
+    command: Command, smoke: list[str], tmp_path: Path
+) -> None:
+    """It is the same run: one folder, the schedule of the whole, the same numbers at the end."""
+    undisturbed = [w.replace("/runs", "/undisturbed") for w in [*smoke, *WORDS]]
+    assert command("experiments.train", *undisturbed).returncode == 0
+
+    words = [*smoke, *WORDS]
+    for update in (7, 7, 16):  # the second time there is nothing left to do
+        done = command("experiments.train", *words, f"runner.stop_after={update}")
+        assert done.returncode == 0, done.stderr
+        assert f"Stopped at update {update}" in done.stdout
+        result = read_result(only_folder(tmp_path / "runs"))
+        assert (result.status, result.updates) == ("interrupted", update)
+        assert update_of(tmp_path / "runs") == update
+    done = command("experiments.train", *words)
+    assert done.returncode == 0, done.stderr
+
+    one, other = only_folder(tmp_path / "undisturbed"), only_folder(tmp_path / "runs")
+    assert one.name == other.name
+    for name, value in parameters(one).items():
+        assert torch.equal(value, parameters(other)[name]), name
+    assert read_result(one).final == read_result(other).final
+    assert read_result(other).status == "completed"
+    kept = [column for column in read_metrics(one).columns if column != "seconds"]
+    assert read_metrics(one)[kept].equals(read_metrics(other)[kept])
+
+
+@pytest.mark.parametrize("update", ["0", "-3", "1.5", "soon"])
+def test_a_senseless_stop_after_is_refused(command: Command, smoke: list[str], update: str) -> None:
+    done = command("experiments.train", *smoke, f"runner.stop_after={update}")
+    assert done.returncode == 2
+    assert "runner.stop_after" in done.stderr
