@@ -18,15 +18,21 @@ from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.launch import status as overview
-from experiments.launch.commit_copy import tie_to_commit
 from experiments.launch.describe import describe_grid, estimate, headline
-from experiments.launch.hand_over import check, hand_over, launcher_of, one_at_a_time, take_back
 from experiments.launch.launcher import Launcher, LocalLauncher
 from experiments.launch.local import run_local
 from experiments.launch.plan import DONE, UNDER_WAY, Plan, make_plan
 from experiments.launch.queued import read_queue
+from experiments.launch.snapshot import take_snapshot
 from experiments.launch.status import Line, look
 from experiments.launch.submission import Sweep, find_sweep, new_submission, run_key, sweep_of
+from experiments.launch.submit import (
+    cancel_sweep,
+    check_launcher,
+    launcher_of,
+    one_at_a_time,
+    submit_runs,
+)
 from experiments.launch.supervisor import slots_for, write_pid
 from experiments.launch.worker import LOG
 from experiments.terminal.console import console, exit_on_user_error, say
@@ -95,16 +101,16 @@ def plan(chosen: argparse.Namespace) -> int:
 
 def run(chosen: argparse.Namespace) -> int:
     """Carry out what is left of the grid on this machine, then report on the whole of it."""
-    words, name, _ = take_out(chosen.words, "sweep", "allow_dirty")
-    planned = make_plan(words)
+    overrides, name, _ = take_out(chosen.words, "sweep", "allow_dirty")
+    planned = make_plan(overrides)
     launcher, sweep = planned.launcher, sweep_of(planned.configs, name)
     if not isinstance(launcher, LocalLauncher):
         raise UserError(f"run is for this machine; write submit launcher={launcher.name}")
     sweep.check(planned.configs)
-    check(launcher)
+    check_launcher(launcher)
     describe_grid(planned)
     if planned.left:
-        sweep.write(words, planned.configs)  # first: a store that cannot be written shows here
+        sweep.write(overrides, planned.configs)  # first: a store that cannot be written shows here
         slots = slots_for(planned.left, launcher)
         estimate(planned, slots)
         members = [[run_key(config)] for config in planned.left]
@@ -124,13 +130,13 @@ def run(chosen: argparse.Namespace) -> int:
 
 def submit(chosen: argparse.Namespace) -> int:
     """Hand what is left of the grid to its launcher."""
-    words, name, dirty = take_out(chosen.words, "sweep", "allow_dirty")
-    planned = make_plan(words)
+    overrides, name, dirty = take_out(chosen.words, "sweep", "allow_dirty")
+    planned = make_plan(overrides)
     sweep = sweep_of(planned.configs, name)
     sweep.check(planned.configs)
     say(headline(planned))
     say(f"{len(planned.configs)} runs: {planned.counts}")
-    return _hand_over(sweep, planned.left, planned.launcher, dirty, (words, planned.configs))
+    return _submit(sweep, planned.left, planned.launcher, dirty, (overrides, planned.configs))
 
 
 def retry(chosen: argparse.Namespace) -> int:
@@ -144,10 +150,10 @@ def retry(chosen: argparse.Namespace) -> int:
         if line.state == "failed" or (line.state not in (*DONE, *UNDER_WAY) and not chosen.failed)
     ]
     say(f"{sweep.name}: {overview.counts(lines)}")
-    return _hand_over(sweep, wanted, launcher_of(sweep), dirty, None)
+    return _submit(sweep, wanted, launcher_of(sweep), dirty, None)
 
 
-def _hand_over(
+def _submit(
     sweep: Sweep,
     configs: Sequence[RunConfig],
     launcher: Launcher,
@@ -157,14 +163,14 @@ def _hand_over(
     if not configs:
         say("Nothing to submit.")
         return 0
-    check(launcher)
-    code = tie_to_commit(sweep.store, is_true("allow_dirty", dirty))
+    check_launcher(launcher)
+    code = take_snapshot(sweep.store, is_true("allow_dirty", dirty))
     with one_at_a_time(sweep.store):
         queue = read_queue(sweep.store)
         configs = [c for c in configs if run_key(c) not in queue]  # another may have been faster
         if grid is not None:
             sweep.write(*grid)
-        for line in hand_over(sweep, configs, launcher, code) if configs else ():
+        for line in submit_runs(sweep, configs, launcher, code) if configs else ():
             say(line)
     say(f"{len(configs)} runs submitted: python -m experiments.sweep status {sweep.written}")
     return 0
@@ -207,7 +213,7 @@ def look_carefully(sweep: Sweep) -> list[Line]:
 def cancel(chosen: argparse.Namespace) -> int:
     """Take back what is still queued or going on."""
     sweep = find(chosen.words)
-    say(f"{sweep.name}: {take_back(sweep)} runs cancelled; those under way save first")
+    say(f"{sweep.name}: {cancel_sweep(sweep)} runs cancelled; those under way save first")
     return 0
 
 
@@ -260,13 +266,13 @@ def runs_of(planned: Plan) -> dict[str, str]:
 
 
 def find(words: Sequence[str]) -> Sweep:
-    """The sweep that is meant: by its name or folder, by the words of its grid, or the last one."""
+    """The sweep that is meant: by its name or folder, its grid's overrides, or the last one."""
     if not words or "=" not in words[0]:
         if len(words) > 1:
             raise UserError(f"{' '.join(words)}: give one sweep, or the words that were submitted")
         return find_sweep(Path("runs").absolute(), words[0] if words else None)
-    words, name, _ = take_out(words, "sweep", "allow_dirty")
-    planned = make_plan(words)
+    overrides, name, _ = take_out(words, "sweep", "allow_dirty")
+    planned = make_plan(overrides)
     sweep = sweep_of(planned.configs, name)
     if not sweep.exists:
         raise UserError(f"{sweep.name}: this grid was not submitted; submit takes the same words")

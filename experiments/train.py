@@ -19,7 +19,7 @@ from experiments.terminal.console import exit_on_user_error, say
 from experiments.terminal.progress import display
 from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.wandb.mirror import mirrored
-from experiments.training.distributed import joined, together
+from experiments.training.distributed import on_every_rank, process_group
 from experiments.training.run import run
 from experiments.training.signals import stop_on_signals
 
@@ -28,11 +28,11 @@ from experiments.training.signals import stop_on_signals
 def main(composed: DictConfig) -> float | None:
     """Carry out one run; returns its final metric, for Hydra's sweepers."""
     with exit_on_user_error(), stop_on_signals() as stop:
-        config, why = together(lambda: settle_dataset(resolve(composed)))
+        config, why = on_every_rank(lambda: settle_dataset(resolve(composed)))
         say(f"data: {why}")
         say(f"{config.task.name}, {config.protocol.name} protocol: {describe_setting(config)}")
         if composed.dry_run:
-            for line in together(lambda: describe_needs(config)):
+            for line in on_every_rank(lambda: describe_needs(config)):
                 say(line)
             return None
         if "grid" in composed:
@@ -57,5 +57,5 @@ def main(composed: DictConfig) -> float | None:
 if __name__ == "__main__":
     # Hydra knows settings, not flags.
     sys.argv[1:] = ["dry_run=true" if word == "--dry-run" else word for word in sys.argv[1:]]
-    with joined(), exit_on_user_error():
+    with process_group(), exit_on_user_error():
         main()

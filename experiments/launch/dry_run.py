@@ -36,7 +36,7 @@ def describe_needs(config: RunConfig) -> list[str]:
     weights, state = size_of(step.parameters), size_of(state_tensors(step.optimizer))
     checkpoint = size_of(list(step.model.state_dict().values())) + state
     kept = config.protocol.average_epochs * (checkpoint - state)
-    processes = place().size
+    processes = place().world_size
     here = f"{cost.batch_size // processes // config.training.accumulate} examples"
     each = f", in each of {processes} processes" if processes > 1 else ""
     lines = [

@@ -16,7 +16,7 @@ from experiments.config.schema import RunConfig, task_class
 from experiments.launch.local import context
 from experiments.tasks.task import Task
 from experiments.training.cuda_graphs import WARM_UP
-from experiments.training.distributed import any_of
+from experiments.training.distributed import all_reduce_any
 from experiments.training.precision import choose_device
 from experiments.training.run import build_step
 from experiments.training.step import Step
@@ -122,7 +122,7 @@ def time_updates(
         times.append(present - mark)
         mark, passed = present, present - started
         enough = len(times) >= LEAST_UPDATES and passed > enough_seconds
-        if any_of(enough or len(times) >= most or passed > most_seconds)[0]:
+        if all_reduce_any(enough or len(times) >= most or passed > most_seconds)[0]:
             return times[WARM_UP + 1 if step.captured else 1 :] or times[-1:]
 
 

@@ -12,8 +12,11 @@ line override axes: values replace an axis wherever a product has it; a choice o
 first.
 """
 
+import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,8 +24,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.config.compose import compose
 from experiments.config.schema import CONFIG_DIR, RunConfig
-from experiments.config.validate import resolve
+from experiments.config.validate import from_dict, resolve
 from experiments.errors import UserError
+from experiments.files import cache_folder, write_atomic
 
 Axes = dict[str, list[str]]
 """Keys as on Hydra's command line, and the values that each takes."""
@@ -31,14 +35,20 @@ GROUPS = frozenset(p.name for p in CONFIG_DIR.iterdir() if p.is_dir())
 CONTEXT = ("experiment", "task", "protocol")
 """What decides which products there are."""
 
+CACHED = 20
+"""Grids whose runs are kept in the cache; the oldest is dropped first."""
 
-def expand(words: Sequence[str]) -> list[RunConfig]:
-    """The runs that ``key=value`` words stand for, each once.
+SUITE = ("experiments", "radam")
+"""The code that decides what a grid is."""
+
+
+def expand(overrides: Sequence[str]) -> list[RunConfig]:
+    """The runs that ``key=value`` overrides stand for, each once.
 
     Seeds vary slowest, so that a grid that is stopped half-way has whole seeds. Raises
     :class:`UserError` for an empty grid and for a run that is not valid.
     """
-    axes = read_axes(words)
+    axes = read_axes(overrides)
     contexts = [[f"{k}={v}" for v in axes.pop(k)] for k in CONTEXT if k in axes]
     runs: dict[str, RunConfig] = {}
     for context in itertools.product(*contexts):
@@ -47,16 +57,47 @@ def expand(words: Sequence[str]) -> list[RunConfig]:
                 runs.setdefault(config.model_dump_json(exclude={"experiment"}), config)
     if not runs:
         raise UserError(
-            f"a grid of 0 runs: {' '.join(words) or 'these words'} select nothing; see "
+            f"a grid of 0 runs: {' '.join(overrides) or 'these words'} select nothing; see "
             "configs/experiment/ for the grids and configs/optimizer/ for the optimizers"
         )
     return sorted(runs.values(), key=lambda config: config.seed)
 
 
-def read_axes(words: Sequence[str]) -> Axes:
-    """Every word as an axis: ``seed=1,2`` and Hydra's ``seed=range(1,3)`` have two values."""
+def cached(
+    overrides: Sequence[str], compose: Callable[[Sequence[str]], list[RunConfig]] = expand
+) -> list[RunConfig]:
+    """``compose(overrides)``, or what it gave before if no configuration, code or variable changed.
+
+    So planning a large grid a second time takes no time.
+    """
+    folder = cache_folder() / "grids"
+    path = folder / f"{_cache_key(overrides)}.json"
+    try:
+        return [from_dict(raw) for raw in json.loads(path.read_text())]
+    except (OSError, ValueError):
+        configs = compose(overrides)
+    try:
+        write_atomic(path, json.dumps([config.model_dump(mode="json") for config in configs]))
+        for old in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-CACHED]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        pass  # no home to keep it in: compose again the next time
+    return configs
+
+
+def _cache_key(overrides: Sequence[str]) -> str:
+    root = CONFIG_DIR.parent
+    digest = hashlib.sha256(json.dumps([*overrides, os.environ.get("RADAM_DATA")]).encode())
+    sources = [CONFIG_DIR.rglob("*.yaml"), *((root / p).rglob("*.py") for p in SUITE)]
+    for path in sorted(path for found in sources for path in found):
+        digest.update(f"{path}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def read_axes(overrides: Sequence[str]) -> Axes:
+    """Every override as an axis: ``seed=1,2`` and Hydra's ``seed=range(1,3)`` have two values."""
     axes: Axes = {}
-    for override in OverridesParser.create().parse_overrides(list(words)):
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
         key = override.key_or_group
         if override.is_add() or override.is_delete():
             raise UserError(f"{override.input_line}: write {key}=value, without + or ~")

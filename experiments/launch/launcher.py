@@ -92,12 +92,12 @@ Launcher = LocalLauncher | SlurmLauncher
 _TYPE: TypeAdapter[Launcher] = TypeAdapter(Annotated[Launcher, Field(discriminator="name")])
 
 
-def read_launcher(words: Sequence[str]) -> Launcher:
-    """The launcher that ``launcher...=...`` words choose.
+def read_launcher(overrides: Sequence[str]) -> Launcher:
+    """The launcher that ``launcher...=...`` overrides choose.
 
     Raises :class:`UserError` naming field, value and remedy.
     """
-    raw = OmegaConf.to_container(compose(words).launcher, resolve=True)
+    raw = OmegaConf.to_container(compose(overrides).launcher, resolve=True)
     try:
         return _TYPE.validate_python(raw)
     except ValidationError as error:

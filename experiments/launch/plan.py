@@ -9,10 +9,9 @@ from typing import Literal
 from experiments.config.compose import settle_dataset
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
-from experiments.launch.grid import expand
+from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.queued import Queue, read_queue
-from experiments.launch.remember import remembered
 from experiments.launch.submission import run_key
 from experiments.launch.worker import LOG
 from experiments.tracking.run_folder import METRICS, RunFolder
@@ -49,7 +48,7 @@ def state(folder: RunFolder, queue: Queue) -> State:
 class Plan:
     """The runs of a grid, what is done of them, and where the rest would go."""
 
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     configs: tuple[RunConfig, ...]
     keys: tuple[str, ...]
     """The runs' folders relative to the store."""
@@ -74,11 +73,11 @@ class Plan:
     def at_protocol(self, protocol: str) -> list[RunConfig]:
         """The runs of the same grid at another protocol, on the same dataset.
 
-        Words that change the protocol's own values (a length, a size, milestones) are left out.
+        Overrides that change the protocol's own values (a length, a size, milestones) are left out.
         """
         own = ("protocol", "schedule.", "task.")
-        words = [word for word in self.words if not word.startswith(own)]
-        return [_settle(c, self.dataset) for c in expand([*words, f"protocol={protocol}"])]
+        overrides = [o for o in self.overrides if not o.startswith(own)]
+        return [_settle(c, self.dataset) for c in expand([*overrides, f"protocol={protocol}"])]
 
     @property
     def counts(self) -> str:
@@ -86,21 +85,21 @@ class Plan:
         return ", ".join(f"{n} {state}" for state, n in Counter(self.states).most_common())
 
 
-def make_plan(words: Sequence[str]) -> Plan:
-    """Compose the grid that the words name, settle its dataset, look into the store.
+def make_plan(overrides: Sequence[str]) -> Plan:
+    """Compose the grid that the overrides name, settle its dataset, look into the store.
 
     ``protocol=auto`` means ``paper`` where there is a CUDA GPU and ``mini`` elsewhere. Raises
     :class:`UserError`.
     """
-    ours = [word for word in words if word.partition("=")[0].startswith("launcher")]
-    words = [word for word in words if word not in ours]
-    if "protocol=auto" in words:
-        devices = [w.partition("=")[2] for w in words if w.startswith("runner.device=")]
+    ours = [o for o in overrides if o.partition("=")[0].startswith("launcher")]
+    overrides = [o for o in overrides if o not in ours]
+    if "protocol=auto" in overrides:
+        devices = [o.partition("=")[2] for o in overrides if o.startswith("runner.device=")]
         on_gpu = choose_device(devices[-1] if devices else "auto").type == "cuda"
         protocol = "paper" if on_gpu else "mini"
-        words = [f"protocol={protocol}" if w == "protocol=auto" else w for w in words]
+        overrides = [f"protocol={protocol}" if o == "protocol=auto" else o for o in overrides]
     launcher = read_launcher(ours)
-    configs = remembered(words, expand)
+    configs = cached(overrides)
     task, why = settle_dataset(configs[0])
     for name in ("task", "protocol"):
         if len({getattr(config, name).name for config in configs}) > 1:
@@ -111,7 +110,7 @@ def make_plan(words: Sequence[str]) -> Plan:
     queue = read_queue(store)
     states = tuple(state(RunFolder(store / key), queue) for key in keys)
     dataset = task.task.dataset
-    return Plan(tuple(words), tuple(configs), keys, queue, states, launcher, dataset, why)
+    return Plan(tuple(overrides), tuple(configs), keys, queue, states, launcher, dataset, why)
 
 
 def _settle(config: RunConfig, dataset: str) -> RunConfig:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from experiments.errors import UserError
 from experiments.files import write_atomic
-from experiments.launch.commit_copy import Code
 from experiments.launch.container import srun_options, wrap
 from experiments.launch.launcher import SlurmLauncher
+from experiments.launch.snapshot import Code
 from experiments.launch.submission import Submission
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -70,10 +70,10 @@ class Sweep:
                 f"{len(configs)}, not the same); choose another sweep=NAME, or leave it out"
             )
 
-    def write(self, words: Sequence[str], configs: Sequence[RunConfig]) -> None:
+    def write(self, overrides: Sequence[str], configs: Sequence[RunConfig]) -> None:
         """Write ``sweep.json``."""
         runs = {run_key(config): label(config) for config in configs}
-        record = {"words": list(words), "runs": runs}
+        record = {"overrides": list(overrides), "runs": runs}
         write_atomic(self.path / SWEEP, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
-from experiments.launch.commit_copy import Code
 from experiments.launch.estimate import measure
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.local import choose_slots, context, run_local
 from experiments.launch.mps import share_gpus
+from experiments.launch.snapshot import Code
 from experiments.launch.submission import Submission
 from experiments.terminal.console import exit_on_user_error
 from experiments.terminal.progress import display

@@ -24,7 +24,7 @@ from experiments.terminal.console import say
 from experiments.terminal.progress import Lines, label, outcome
 from experiments.tracking.run_folder import METRICS, Busy, RunFolder
 from experiments.tracking.wandb.mirror import mirrored
-from experiments.training.distributed import joined
+from experiments.training.distributed import process_group
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
 from experiments.training.signals import STOP, StopRequest, stop_on_signals
@@ -145,5 +145,5 @@ def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any
 
 
 if __name__ == "__main__":
-    with joined():
+    with process_group():
         sys.exit(main())

@@ -10,7 +10,7 @@ keeps these promises, which make runs reproducible:
 * sums, never means, leave it: :data:`Counts` of two parts of a data set, added, are the counts of
   the whole;
 * where several processes carry out the run, each reads its part of every batch and of every split
-  (:func:`experiments.ranks.share`); the loop adds counts and gradients up. ``count`` is what
+  (:func:`experiments.ranks.rank_slice`); the loop adds counts and gradients up. ``count`` is what
   the mean loss is a mean over: gradients are weighted by it.
 """
 

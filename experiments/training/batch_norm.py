@@ -20,7 +20,7 @@ def synchronise_batch_norm(model: nn.Module) -> nn.Module:
 
     On CUDA torch's own ``SyncBatchNorm``, which exists only there; elsewhere the one below.
     """
-    if place().size == 1:
+    if place().world_size == 1:
         return model
     if next(model.parameters()).device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)

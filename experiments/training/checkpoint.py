@@ -46,7 +46,7 @@ def choose_part(parts: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     :class:`UserError` where it would not be the same run.
     """
     wrote, here = len(parts), place()
-    if wrote == here.size:
+    if wrote == here.world_size:
         return parts[here.rank]
     why = None
     if any(part["task"] for part in parts):
@@ -56,7 +56,7 @@ def choose_part(parts: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     if why is not None:
         raise UserError(
             f"{folder}: its checkpoint was written by {wrote} process{'es' * (wrote > 1)} and "
-            f"holds {why}; with {here.size} it would not be the same run: start {wrote}, or "
+            f"holds {why}; with {here.world_size} it would not be the same run: start {wrote}, or "
             "remove the checkpoint to start again"
         )
     return parts[0]

@@ -121,8 +121,8 @@ def _obstacle(config: RunConfig, device: torch.device) -> str | None:
         return f"CUDA graphs need a CUDA GPU, and this run is on {device.type}"
     if "update" not in task_class(config.task.name).capturable:
         return f"the shapes inside an update of {config.task.name} depend on its batch"
-    if place().size > 1:
-        return f"the {place().size} processes of this run wait for each other in every update"
+    if place().world_size > 1:
+        return f"the {place().world_size} processes of this run wait for each other in every update"
     if capturable_options(config.optimizer) is None:
         return f"{config.optimizer.name} reads its update number on the host in every update"
     return None

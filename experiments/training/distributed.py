@@ -1,8 +1,8 @@
-"""Several processes carrying out one run: how they meet, add up, agree, and end together.
+"""Several processes carrying out one run: process group, barrier, broadcast, gather, reduce, DDP.
 
 ``torchrun`` or ``srun`` starts the processes and each finds its place in its environment. All of
 them go through the same updates with the same parameters; what differs is which examples they
-read (:func:`experiments.ranks.share`). Whatever decides what happens next (a loss that is not
+read (:func:`experiments.ranks.rank_slice`). Whatever decides what happens next (a loss that is not
 finite, a request to stop, a due checkpoint) is agreed upon, so that all do the same. With one
 process every function here is the identity.
 """
@@ -22,39 +22,39 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from experiments.errors import ToldElsewhere, UserError
-from experiments.ranks import is_main, place, place_from_environment, take_place
+from experiments.ranks import is_main, place, place_from_environment, set_place
 from experiments.tasks.task import Counts, Task
 
 T = TypeVar("T")
 
-SILENCE = timedelta(seconds=50)
+UPDATE_TIMEOUT = timedelta(seconds=50)
 """How long an update waits for a process that does not answer before the job is given up. One
 that died is noticed at once where its connection closes with it."""
 
-PATIENCE = timedelta(minutes=30)
+TIMEOUT = timedelta(minutes=30)
 """The same where one process may rightly take long: reading a data set's folder, writing a
 checkpoint, evaluating."""
 
 _PORT = 29_400
 
 _update_group: Any = None
-"""Waits for SILENCE: gradients and counts. Other groups wait for PATIENCE."""
+"""Waits for UPDATE_TIMEOUT: gradients and counts. Other groups wait for TIMEOUT."""
 
 
 @contextmanager
-def joined() -> Iterator[None]:
-    """Meet the other processes, if there are any, and leave together.
+def process_group() -> Iterator[None]:
+    """Be in the process group of the run, if it has more than one process; leave it together.
 
     An error is printed with its traceback and ends this process at once, without waiting for
     the others, who notice; waiting is what keeps half-dead jobs on a cluster.
     """
     here = place_from_environment()
-    if here.size == 1:
+    if here.world_size == 1:
         yield
         return
-    take_place(here)
+    set_place(here)
     try:
-        _meet()
+        _init_process_group()
         yield
         dist.destroy_process_group()
     except SystemExit as leaving:
@@ -62,13 +62,13 @@ def joined() -> Iterator[None]:
         sys.stderr.flush()
         os._exit(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
     except BaseException:
-        print(f"process {here.rank} of {here.size}:", file=sys.stderr)
+        print(f"process {here.rank} of {here.world_size}:", file=sys.stderr)
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
 
 
-def _meet() -> None:
+def _init_process_group() -> None:
     global _update_group
     here = place()
     # torchrun says where rank 0 is; srun leaves it to us.
@@ -77,8 +77,8 @@ def _meet() -> None:
     os.environ.setdefault("MASTER_ADDR", first)
     os.environ.setdefault("MASTER_PORT", str(_PORT + job % 10_000))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, rank=here.rank, world_size=here.size, timeout=PATIENCE)
-    _update_group = dist.new_group(backend=backend, timeout=SILENCE)
+    dist.init_process_group(backend, rank=here.rank, world_size=here.world_size, timeout=TIMEOUT)
+    _update_group = dist.new_group(backend=backend, timeout=UPDATE_TIMEOUT)
 
 
 def first_host(nodes: str) -> str:
@@ -88,54 +88,54 @@ def first_host(nodes: str) -> str:
     return match[1] + (match[2] or "") + match[3]
 
 
-def gather(mine: T) -> list[T]:
-    """Everybody's value in the order of the ranks."""
-    if place().size == 1:
+def all_gather(mine: T) -> list[T]:
+    """Every rank's value, in the order of the ranks."""
+    if place().world_size == 1:
         return [mine]
-    everybody: list[Any] = [None] * place().size
+    everybody: list[Any] = [None] * place().world_size
     dist.all_gather_object(everybody, mine)
     return everybody
 
 
-def meet() -> None:
-    """Wait for everybody, however long the slowest may rightly take."""
-    gather(None)
+def barrier() -> None:
+    """Wait for every rank, however long the slowest may rightly take."""
+    all_gather(None)
 
 
-def from_main(mine: T) -> T:
-    """What rank 0 has."""
-    return gather(mine if is_main() else None)[0]  # type: ignore[return-value]
+def broadcast(mine: T) -> T:
+    """Rank 0's value, on every rank."""
+    return all_gather(mine if is_main() else None)[0]  # type: ignore[return-value]
 
 
-def together(act: Callable[[], T]) -> T:
-    """What ``act`` gives here; a person's mistake that one process finds is raised in all."""
+def on_every_rank(act: Callable[[], T]) -> T:
+    """What ``act`` gives on this rank; a person's mistake that one rank finds is raised in all."""
     result, mistake = None, None
     try:
         result = act()
     except UserError as error:
         mistake = error
-    found = gather(str(mistake) if mistake else None)
+    found = all_gather(str(mistake) if mistake else None)
     first = next((rank for rank, message in enumerate(found) if message is not None), None)
     if first is not None:
         raise mistake if mistake and first == place().rank else ToldElsewhere(str(found[first]))
     return result  # type: ignore[return-value]
 
 
-def any_of(*flags: bool) -> tuple[bool, ...]:
-    """For each flag, whether it is set in any process."""
-    if place().size == 1:
+def all_reduce_any(*flags: bool) -> tuple[bool, ...]:
+    """For each flag, whether it is set on any rank: an all_reduce by maximum."""
+    if place().world_size == 1:
         return flags
     raised = torch.tensor(flags, dtype=torch.uint8)
     dist.all_reduce(raised, dist.ReduceOp.MAX, group=_update_group)
     return tuple(bool(flag) for flag in raised.tolist())
 
 
-def add_up(counts: Counts) -> Counts:
-    """The sums over all processes, on the device, in one transfer: float64, so exact for counts.
+def all_reduce_sum(counts: Counts) -> Counts:
+    """The sums over all ranks, on the device, in one all_reduce: float64, so exact for counts.
 
     Every process must have the same names.
     """
-    if place().size == 1:
+    if place().world_size == 1:
         return counts
     names = sorted(counts)
     sums = torch.stack([counts[name].double() for name in names])
@@ -143,10 +143,10 @@ def add_up(counts: Counts) -> Counts:
     return dict(zip(names, sums.unbind(), strict=True))
 
 
-def add_up_readings(counts: Mapping[str, float]) -> dict[str, float]:
-    """The same for counts on the host; a process whose share was empty may have none."""
+def all_reduce_readings(counts: Mapping[str, float]) -> dict[str, float]:
+    """The same for counts on the host; a rank whose slice was empty may have none."""
     total: dict[str, float] = {}
-    for part in gather(dict(counts)):
+    for part in all_gather(dict(counts)):
         for name, value in part.items():
             total[name] = total.get(name, 0.0) + value
     return total
@@ -164,10 +164,10 @@ class BatchLoss(nn.Module):
         return self.task.loss(self.model, batch)
 
 
-def share_gradients(task: Task[Any], model: nn.Module) -> nn.Module:
-    """A :class:`BatchLoss` whose gradients are the mean over the processes'."""
+def data_parallel(task: Task[Any], model: nn.Module) -> nn.Module:
+    """A :class:`BatchLoss` under DistributedDataParallel: its gradients are the mean over ranks."""
     loss = BatchLoss(task, model)
-    if place().size == 1:
+    if place().world_size == 1:
         return loss
     return DistributedDataParallel(
         loss,
@@ -177,8 +177,8 @@ def share_gradients(task: Task[Any], model: nn.Module) -> nn.Module:
     )
 
 
-def held_back(loss: nn.Module, hold: bool) -> AbstractContextManager[None]:
-    """While it lasts, gradients stay here: all but the last batch of an update need no sending."""
+def no_sync(loss: nn.Module, hold: bool) -> AbstractContextManager[None]:
+    """While it lasts, gradients are not reduced: only the last batch of an update needs it."""
     if hold and isinstance(loss, DistributedDataParallel):
         return loss.no_sync()
     return nullcontext()

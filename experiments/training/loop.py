@@ -30,7 +30,12 @@ from experiments.training.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
-from experiments.training.distributed import add_up_readings, any_of, gather, meet
+from experiments.training.distributed import (
+    all_gather,
+    all_reduce_any,
+    all_reduce_readings,
+    barrier,
+)
 from experiments.training.histograms import Histograms
 from experiments.training.signals import StopRequest
 from experiments.training.step import Step
@@ -145,7 +150,7 @@ class Loop:
             if progress.update % self.updates_per_epoch == 0 and self.averaged_epochs:
                 if is_main():
                     keep_epoch(self.folder, epoch + 1, self.averaged_epochs, self.model)
-                meet()
+                barrier()
             if end_of_epoch and ((epoch + 1) % self.config.protocol.eval_every == 0 or last):
                 healthy = self._evaluate(last)
                 mark = self._clock(mark, training=False)
@@ -153,7 +158,7 @@ class Loop:
                     return "diverged"
             due = time.monotonic() - self.last_checkpoint >= self.config.runner.checkpoint_seconds
             enough = progress.update >= self.stop_after
-            stop, due = any_of(bool(self.stop) or enough, due)
+            stop, due = all_reduce_any(bool(self.stop) or enough, due)
             if last or due or stop:
                 self._checkpoint()
             if last and is_main():
@@ -199,7 +204,7 @@ class Loop:
         started = time.perf_counter()
         for split in self.task.due(last=last):
             with self._model_for(split, last):
-                counts = add_up_readings(read_counts(self.step.evaluate(split)))
+                counts = all_reduce_readings(read_counts(self.step.evaluate(split)))
             metrics = self.task.metrics(counts)
             if self.task.metric.name in metrics:
                 found[split] = metrics[self.task.metric.name]
@@ -249,7 +254,7 @@ class Loop:
             observer(event)
 
     def _checkpoint(self) -> None:
-        parts = gather(own_part(self.task.state_dict(), self.random_before))
+        parts = all_gather(own_part(self.task.state_dict(), self.random_before))
         if self.metrics is not None:
             state = {
                 "progress": asdict(self.progress),
@@ -259,7 +264,7 @@ class Loop:
                 "metrics_bytes": self.metrics.position(),
             }
             save_checkpoint(self.folder, self.progress.update, state)
-        meet()
+        barrier()
         self.last_checkpoint = time.monotonic()
 
     def _restore(self) -> int:

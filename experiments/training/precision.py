@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and place().size > 1 and torch.cuda.is_available():
+    if name == "cuda" and place().world_size > 1 and torch.cuda.is_available():
         # A launcher may show each process its own GPU alone, or all of them.
         own = torch.device("cuda", place().local_rank % torch.cuda.device_count())
         torch.cuda.set_device(own)

@@ -24,7 +24,7 @@ from experiments.tracking.run_folder import RunFolder
 from experiments.training.batch_norm import synchronise_batch_norm
 from experiments.training.checkpoint import seed_apart, seed_everything
 from experiments.training.cuda_graphs import capturable_options, is_captured
-from experiments.training.distributed import from_main, together
+from experiments.training.distributed import broadcast, on_every_rank
 from experiments.training.loop import Loop, Observer
 from experiments.training.precision import choose_device, set_precision
 from experiments.training.signals import StopRequest
@@ -92,14 +92,14 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
     (:class:`~experiments.tracking.run_folder.Busy`).
     """
     folder = RunFolder(config.folder)
-    if (finished := from_main(folder.finished_result)) is not None:
+    if (finished := broadcast(folder.finished_result)) is not None:
         return finished
-    task, step, schedule = together(lambda: prepare(config))
+    task, step, schedule = on_every_rank(lambda: prepare(config))
     with ExitStack() as held:
-        together(lambda: held.enter_context(folder.locked()) if is_main() else None)
-        if (finished := from_main(folder.finished_result)) is not None:
+        on_every_rank(lambda: held.enter_context(folder.locked()) if is_main() else None)
+        if (finished := broadcast(folder.finished_result)) is not None:
             return finished
-        before = from_main(folder.result)
+        before = broadcast(folder.result)
         started = before.started if before is not None else now()
         if is_main():
             folder.write_config(config)
@@ -178,7 +178,7 @@ def _result(
         dirty=dirty,
         hardware={
             **provenance.hardware(device),
-            "processes": place().size,
+            "processes": place().world_size,
             "captured": loop is not None and bool(loop.step.captured),
         },
         versions=provenance.versions(),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from experiments.ranks import place
 from experiments.tasks.task import Counts, Split, Task, add_counts
 from experiments.training.cuda_graphs import Captured
-from experiments.training.distributed import add_up, held_back, share_gradients
+from experiments.training.distributed import all_reduce_sum, data_parallel, no_sync
 
 _WEIGHED = "weighed loss"
 
@@ -54,7 +54,7 @@ class Step:
         self.task, self.model, self.optimizer = task, model, optimizer
         self.autocast, self.grad_clip, self.captured = autocast, grad_clip, captured
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.loss = share_gradients(task, model)
+        self.loss = data_parallel(task, model)
         self.device = self.parameters[0].device
         self.rate = torch.zeros((), device=self.device)
         """α_t where a graph finds it."""
@@ -86,12 +86,12 @@ class Step:
     def _update(self, batches: Sequence[Any]) -> Made:
         """The update itself. On one device it waits for nothing and reads nothing back."""
         self.optimizer.zero_grad(set_to_none=True)
-        processes = place().size
+        processes = place().world_size
         weigh = len(batches) > 1 or processes > 1
         total: Counts = {}
         weighed: list[Tensor] = []
         for number, batch in enumerate(batches, 1):
-            with held_back(self.loss, number < len(batches)):
+            with no_sync(self.loss, number < len(batches)):
                 with self.autocast:
                     loss, counts = self.loss(batch)
                 if weigh:
@@ -101,7 +101,7 @@ class Step:
             add_counts(total, counts)
         mean = weighed[0]
         if weigh:
-            total = add_up({**total, _WEIGHED: torch.stack(weighed).sum()})
+            total = all_reduce_sum({**total, _WEIGHED: torch.stack(weighed).sum()})
             mean = total.pop(_WEIGHED) / total["count"]
             # The gradients are the processes' mean of sums; wanted is the mean of what counts.
             grads = [p.grad for p in self.parameters if p.grad is not None]

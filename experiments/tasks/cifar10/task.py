@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from experiments.config.schema import ProtocolConfig, TaskConfig
 from experiments.errors import UserError
-from experiments.ranks import check_divisible, share
+from experiments.ranks import check_divisible, rank_slice
 from experiments.tasks.cifar10.data import load_cifar10, resolve_dataset
 from experiments.tasks.cifar10.model import ResNetCifar
 from experiments.tasks.shared.augment import Normalise, crop_and_flip, plan_epoch
@@ -123,7 +123,7 @@ class Cifar10(Task[CropBatch]):
     def batches(self, epoch: int, skip: int = 0) -> Iterator[CropBatch]:
         plan = plan_epoch(self.seed, epoch, len(self.train)).to(self.device)
         for start in range(skip * self.batch_size, len(self.train), self.batch_size):
-            mine = share(min(self.batch_size, len(self.train) - start))
+            mine = rank_slice(min(self.batch_size, len(self.train) - start))
             here = slice(start + mine.start, start + mine.stop)
             yield CropBatch(plan.order[here], plan.top[here], plan.left[here], plan.flip[here])
 
@@ -137,7 +137,7 @@ class Cifar10(Task[CropBatch]):
     def evaluate(self, model: nn.Module, split: Split) -> Counts:
         model.eval()
         images, total = self.held_out[split], Counts()
-        mine = share(len(images))
+        mine = rank_slice(len(images))
         for start in range(mine.start, mine.stop, TEST_BATCH):
             here = slice(start, min(start + TEST_BATCH, mine.stop))
             labels = images.labels[here]

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from experiments.errors import UserError
-from experiments.ranks import share
+from experiments.ranks import rank_slice
 from experiments.tasks.imagenet.files import Pictures
 from experiments.tasks.imagenet.pixels import Damaged, centre, cut, decode, random_window
 from experiments.tasks.shared.augment import epoch_generator
@@ -108,7 +108,7 @@ class TrainingOrder(Sampler[list[Request]]):
         order = torch.randperm(self.examples, generator=epoch_generator(self.seed, epoch))
         for start in range(self.skip * self.batch_size, self.examples, self.batch_size):
             batch = order[start : start + self.batch_size]
-            yield [(index, epoch) for index in batch[share(len(batch))].tolist()]
+            yield [(index, epoch) for index in batch[rank_slice(len(batch))].tolist()]
 
 
 class TestOrder(Sampler[list[Request]]):
@@ -120,7 +120,7 @@ class TestOrder(Sampler[list[Request]]):
         self.examples, self.batch_size = examples, batch_size
 
     def __iter__(self) -> Iterator[list[Request]]:
-        mine = share(self.examples)
+        mine = rank_slice(self.examples)
         for start in range(mine.start, mine.stop, self.batch_size):
             stop = min(start + self.batch_size, mine.stop)
             yield [(index, None) for index in range(start, stop)]

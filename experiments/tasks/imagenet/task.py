@@ -212,7 +212,7 @@ def suggest_workers(device: torch.device) -> int:
     """
     if device.type != "cuda":
         return 1
-    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // place().local_size))
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // place().local_world_size))
 
 
 def _count(logits: Tensor, labels: Tensor, mean_loss: Tensor) -> Counts:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from experiments.errors import UserError
-from experiments.ranks import share
+from experiments.ranks import rank_slice
 from experiments.tasks.lm1b.corpus import Corpus, Split
 
 IGNORE = -100
@@ -124,7 +124,7 @@ class TrainingStreams:
         length = self.windows[shard] * self.sequence
         tokens = self.text.tokens("train", shard, self.streams * length + 1)
         streams = tokens.as_strided((self.streams, length + 1), (length, 1))
-        return streams[share(self.streams)].t().contiguous().to(self.device).long()
+        return streams[rank_slice(self.streams)].t().contiguous().to(self.device).long()
 
     def _order(self, number: int) -> list[int]:
         """The order of the shards in the ``number``-th pass."""
@@ -154,7 +154,7 @@ def held_out_streams(
     tokens, end = tokens.long(), torch.tensor([end_of_line])
     inputs = torch.cat([end, tokens[:-1], end.expand(padding)]).view(streams, -1)
     targets = torch.cat([tokens, torch.full((padding,), IGNORE)]).view(streams, -1)
-    mine = share(streams)
+    mine = rank_slice(streams)
     return HeldOut(
         inputs[mine].t().contiguous().to(device),
         targets[mine].t().contiguous().to(device),

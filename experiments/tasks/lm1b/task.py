@@ -154,7 +154,7 @@ class Lm1b(Task[TokenBatch]):
         self.sizes = LstmSizes(
             text.words, config.embedding, config.hidden, config.layers, config.cutoffs
         )
-        processes = place().size
+        processes = place().world_size
         needed = parameter_bytes(self.sizes, processes)
         needed += window_bytes(self.sizes, text.counts, streams // processes * length)
         check_memory(self.sizes, needed, device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from experiments.errors import UserError
-from experiments.ranks import share
+from experiments.ranks import rank_slice
 from experiments.tasks.translation.data import Prepared
 
 MULTIPLE = 8
@@ -151,7 +151,7 @@ class Batches:
         if self.kept is not None and number in self.kept:
             return self.kept[number]
         whole = self.batches[number]
-        own = whole[share(len(whole))]
+        own = whole[rank_slice(len(whole))]
         # A process that gets no sentence of a small batch reads one that counts for nothing.
         sample = self.dataset.collater([self.dataset[i] for i in (own if len(own) else whole[:1])])
         inputs = sample["net_input"]

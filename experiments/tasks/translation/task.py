@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from experiments.config.schema import ProtocolConfig, TaskConfig
 from experiments.errors import UserError
-from experiments.ranks import share
+from experiments.ranks import rank_slice
 from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
 from experiments.tasks.translation import bleu, bpe, iwslt14, standin, wmt16
 from experiments.tasks.translation.batches import Batches, PairBatch, load_pairs
@@ -153,7 +153,7 @@ class Translation(Task[PairBatch]):
         some = None if split == "test" else self.config.validation_translations
         if some != 0:
             own = range(len(self.references[split]))[:some]
-            own = own[share(len(own))]
+            own = own[rank_slice(len(own))]
             found = self.translate(model, split, own)
             pairs = [self.references[split][i] for i in own]
             if split == "test":

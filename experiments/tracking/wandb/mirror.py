@@ -24,7 +24,7 @@ from experiments.tracking import provenance
 GRACE = {"starting": 20.0, "connecting": 5.0, "online": 20.0, "offline": 20.0}
 """Seconds after the end of a run that its mirror gets, by what it was last known to do."""
 
-PATIENCE = 120.0
+SILENCE_TIMEOUT = 120.0
 """Seconds without a word from the client after which a mirroring of finished runs gives up."""
 
 
@@ -166,11 +166,11 @@ def mirror_runs(
     client = Client(folders, tracking, *(["--again"] if again else []))
     current: Path | None = None
     try:
-        while line := client.line(PATIENCE):
+        while line := client.line(SILENCE_TIMEOUT):
             current = Path(line["folder"]) if line["folder"] else None
             if line["state"] in ("done", "failed"):
                 yield current, line["state"], line["text"]
     except TimeoutError:
-        yield current, "failed", f"no answer in {PATIENCE:g} s"
+        yield current, "failed", f"no answer in {SILENCE_TIMEOUT:g} s"
     finally:
         client.end()

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.launch.grid import expand
+from experiments.launch.grid import cached
 from experiments.launch.launcher import SlurmLauncher, read_launcher
 from experiments.launch.local import choose_slots
 from experiments.launch.plan import make_plan, state
 from experiments.launch.queued import Entry, read_queue
-from experiments.launch.remember import remembered
 from experiments.launch.slurm import split
 from experiments.launch.submission import new_submission, run_key, sweep_of
 from experiments.tracking.run_folder import RunFolder
@@ -27,17 +26,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "radam" / "grids"
 
 
-def test_a_grid_is_composed_once_for_the_same_words_and_configuration(
+def test_a_grid_is_composed_once_for_the_same_overrides_and_configuration(
     grid: list[str], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = remembered(grid, expand)
-    assert remembered(grid, lambda _words: pytest.fail("composed again")) == first
-    assert [c.run_id for c in remembered([*grid, "seed=3"], expand)] != [c.run_id for c in first]
+    first = cached(grid)
+    assert cached(grid, lambda _overrides: pytest.fail("composed again")) == first
+    assert [c.run_id for c in cached([*grid, "seed=3"])] != [c.run_id for c in first]
     monkeypatch.setenv("RADAM_DATA", "/elsewhere")
-    assert str(remembered(grid, expand)[0].runner.data_dir) == "/elsewhere"
+    assert str(cached(grid)[0].runner.data_dir) == "/elsewhere"
     for damaged in cache.iterdir():
         damaged.write_text('{"half a')
-    assert remembered(grid, expand)[0].run_id == first[0].run_id
+    assert cached(grid)[0].run_id == first[0].run_id
 
 
 def test_what_a_folder_says_of_its_run(grid: list[str], store: Path) -> None:

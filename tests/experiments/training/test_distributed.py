@@ -14,7 +14,7 @@ import torch
 
 from experiments import ranks as processes
 from experiments.errors import UserError
-from experiments.ranks import Place, check_divisible, place_from_environment, share
+from experiments.ranks import Place, check_divisible, place_from_environment, rank_slice
 from experiments.tracking.result import RunResult, read_result
 from experiments.training.checkpoint import choose_part
 from experiments.training.distributed import first_host
@@ -54,7 +54,7 @@ def test_shares_are_everything_once_in_order(n: int, size: int, at: Any) -> None
     parts = []
     for rank in range(size):
         at(rank, size)
-        parts.append(range(n)[share(n)])
+        parts.append(range(n)[rank_slice(n)])
     assert [i for part in parts for i in part] == list(range(n))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
@@ -216,10 +216,10 @@ def test_a_dead_process_ends_the_job_with_its_traceback(tmp_path: Path) -> None:
     script = tmp_path / "dies.py"
     script.write_text(
         "from experiments.ranks import place\n"
-        "from experiments.training.distributed import any_of, joined\n"
-        "with joined():\n"
+        "from experiments.training.distributed import all_reduce_any, process_group\n"
+        "with process_group():\n"
         "    while True:\n"
-        "        any_of(False)\n"
+        "        all_reduce_any(False)\n"
         "        if place().rank == 1:\n"
         "            raise RuntimeError('the disk of rank 1 is gone')\n"
     )

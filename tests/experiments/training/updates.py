@@ -15,7 +15,7 @@ import torch
 from experiments.config.compose import compose, settle_dataset
 from experiments.config.validate import resolve
 from experiments.ranks import place
-from experiments.training.distributed import joined
+from experiments.training.distributed import process_group
 from experiments.training.run import prepare
 
 
@@ -36,7 +36,7 @@ def carry_out(path: Path, updates: int, words: list[str]) -> None:
 
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
-    with joined():
+    with process_group():
         for name, words in json.loads(sys.argv[3]).items():
-            here = f"{name}-{place().size}-{place().rank}.pt"
+            here = f"{name}-{place().world_size}-{place().rank}.pt"
             carry_out(Path(sys.argv[1]) / here, int(sys.argv[2]), words)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.errors import UserError
-from experiments.ranks import Place, take_place
+from experiments.ranks import Place, set_place
 from experiments.tasks.lm1b.corpus import Corpus
 from experiments.tasks.lm1b.encode import RawShard
 from experiments.tasks.lm1b.prepare import prepare
@@ -99,12 +99,12 @@ def test_processes_together_read_what_one_reads(text: CappedText) -> None:
     parts = []
     try:
         for rank in range(2):
-            take_place(Place(rank=rank, size=2))
+            set_place(Place(rank=rank, world_size=2))
             parts.append(list(islice(streams_of(text).batches(0), 15)))
             held = held_out_streams(text.held_out("test", None), 4, 0, CPU)
             parts[-1].append(held)
     finally:
-        take_place(Place())
+        set_place(Place())
     for whole, left, right in zip(alone, *parts, strict=False):
         assert torch.equal(whole.inputs, torch.cat([left.inputs, right.inputs], 1))
         assert torch.equal(whole.targets, torch.cat([left.targets, right.targets], 1))

@@ -148,7 +148,7 @@ def test_the_parts_of_several_processes_are_the_whole(whole, monkeypatch):
         expected = read_counts(task.evaluate(translator, "test"))
         total = {}
         for rank in range(size):
-            monkeypatch.setattr(processes, "_place", processes.Place(rank=rank, size=size))
+            monkeypatch.setattr(processes, "_place", processes.Place(rank=rank, world_size=size))
             part = build_task(config, CPU)
             add_counts(total, part.evaluate(translator, "test"))
     assert read_counts(total) == pytest.approx(expected)

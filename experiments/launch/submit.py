@@ -8,11 +8,11 @@ from pathlib import Path
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.launch import slurm, supervisor
-from experiments.launch.commit_copy import Code
 from experiments.launch.container import check_engine
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 from experiments.launch.plan import UNDER_WAY, state
 from experiments.launch.queued import read_queue
+from experiments.launch.snapshot import Code
 from experiments.launch.submission import SWEEPS, Submission, Sweep, new_submission, run_key
 from experiments.tracking.run_folder import RunFolder
 
@@ -26,7 +26,7 @@ def one_at_a_time(store: Path) -> Iterator[None]:
         yield
 
 
-def check(launcher: Launcher) -> None:
+def check_launcher(launcher: Launcher) -> None:
     """Refuse what the launcher would not take, before anything is written. Raises
     :class:`UserError`."""
     if isinstance(launcher, SlurmLauncher):
@@ -35,7 +35,7 @@ def check(launcher: Launcher) -> None:
         check_engine(launcher)
 
 
-def hand_over(
+def submit_runs(
     sweep: Sweep, configs: Sequence[RunConfig], launcher: Launcher, code: Code
 ) -> list[str]:
     """Submit runs of a sweep; returns a line for the person about each thing that now goes on.
@@ -63,7 +63,7 @@ def hand_over(
     return [*lines, f"SLURM job {report} collects the results when they have ended"]
 
 
-def take_back(sweep: Sweep) -> int:
+def cancel_sweep(sweep: Sweep) -> int:
     """Cancel what is still queued or going on; returns how many runs that were.
 
     Runs under way save first. Raises :class:`UserError`.

@@ -1,4 +1,4 @@
-"""The code that queued runs will be carried out with: a copy of one commit.
+"""The code that queued runs will be carried out with: a snapshot of one commit.
 
 A run may begin days after it was submitted, when the checkout has moved on. So a submission lays
 the commit's files down in the store, once a commit, and its runs use those.
@@ -26,13 +26,13 @@ class Code:
     dirty: bool
 
 
-def tie_to_commit(store: Path, allow_dirty: bool) -> Code:
-    """A copy of the checkout's commit under ``store``; the checkout itself if it is dirty.
+def take_snapshot(store: Path, allow_dirty: bool) -> Code:
+    """A snapshot of the checkout's commit under ``store``; the checkout itself if it is dirty.
 
     Raises :class:`UserError` if the code differs from its commit and ``allow_dirty`` is not set.
     """
     revision = _git("rev-parse", "HEAD")
-    if revision is None:  # a copy already, or an unpacked archive
+    if revision is None:  # a snapshot already, or an unpacked archive
         return Code(ROOT, None, False)
     commit = revision.decode().strip()
     changes = (_git("status", "--porcelain", "--", *CODE) or b"").decode().splitlines()
