@@ -24,7 +24,7 @@ from experiments.tasks.translation.fairseq_library import need_fairseq
 from experiments.tasks.translation.parallel_map import map_chunks
 from experiments.tasks.translation.parallel_text import Pair, PairOfFiles
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when prepared folders of before should be made anew."""
 
 MANIFEST = "manifest.json"
@@ -40,7 +40,8 @@ class Prepared:
     languages: tuple[str, str]
     tests: tuple[str, ...]
     pairs: Mapping[str, int]
-    merges: int
+    vocabulary: str
+    """The merges and dictionaries, and what they were made of, for people."""
     whole: int | None
     source: str
 
@@ -55,7 +56,7 @@ class Prepared:
         if self.whole is not None and self.pairs["train"] < self.whole:
             share = self.pairs["train"] / self.whole
             train = f"{share:.0%} of train ({self.pairs['train']:,} of {self.whole:,} pairs)"
-        return f"{self.source}: {train}, {self.merges:,} BPE merges"
+        return f"{self.source}: {train}, {self.vocabulary}"
 
 
 def prepare(
@@ -91,6 +92,7 @@ def _make(
         pairs[split] = _write_pairs(text, split, corpus.languages, _text(parts))
     say("  BPE codes")
     fewer = merges is not None and merges != corpus.merges
+    dictionaries = None if fewer else corpus.dictionaries
     code = _once(work / "code", lambda path: path.write_text(_codes(text, corpus, merges)))
     encode = EncodePair(code)
     for split in corpus.splits:
@@ -98,7 +100,7 @@ def _make(
         lines = map_chunks(encode, PairOfFiles(*_sides(text, split, corpus.languages)))
         _write_pairs(pieces, split, corpus.languages, lines)
     say("  dictionaries")
-    _dictionaries(work, pieces, corpus, given=None if fewer else corpus.dictionaries)
+    _dictionaries(work, pieces, corpus, given=dictionaries)
     for split in corpus.splits:
         say(f"  {split}: binary files")
         for side, language in enumerate(corpus.languages):
@@ -114,13 +116,21 @@ def _make(
         languages=corpus.languages,
         tests=corpus.tests,
         pairs=pairs,
-        merges=corpus.merges if merges is None else merges,
+        vocabulary=_vocabulary(corpus, merges, dictionaries is not None),
         whole=corpus.whole,
         source=source.name,
     )
     files = {path.name: _sha256(path) for path in sorted(work.iterdir()) if path.is_file()}
     content = {**asdict(facts), "folder": None, "files": files}
     write_atomic(work / MANIFEST, json.dumps(content, indent=2) + "\n")
+
+
+def _vocabulary(corpus: Corpus, merges: int | None, dictionaries_given: bool) -> str:
+    pieces = f"{corpus.merges if merges is None else merges:,} BPE merges"
+    if dictionaries_given:
+        return f"{pieces} and dictionaries as published with the text"
+    made = "learned on these pairs" if corpus.codes is None else "as published with the text"
+    return f"{pieces} {made}, dictionaries counted on these pairs"
 
 
 def _open(folder: Path) -> Prepared:

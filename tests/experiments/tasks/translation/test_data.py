@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -121,6 +122,22 @@ def test_the_prepared_folder_comes_back_piece_by_piece(folder):
     lines = (folder / "test.de").read_text().splitlines()
     assert prepared.text("test", "de") == [bpe.undo(line) for line in lines]
     assert "0% of train (60 of 160,239 pairs)" in prepared.origin
+
+
+def test_the_origin_says_whose_merges_and_dictionaries_they_are(folder):
+    """Those of the whole training set make a part of it read as the whole would."""
+    counted = "10,000 BPE merges as published with the text, dictionaries counted on these pairs"
+    assert found(folder).origin.endswith(counted)
+    for language in ("de", "en"):
+        shutil.copy(found(folder).folder / f"dict.{language}.txt", folder)
+        with (folder / f"dict.{language}.txt").open("a") as file:
+            file.write("elsewhere 1\n")
+    prepared = found(folder)
+    assert prepared.origin.endswith("10,000 BPE merges and dictionaries as published with the text")
+    assert (prepared.folder / "dict.de.txt").read_text().endswith("elsewhere 1\n")
+    assert "3 BPE merges" in found(folder, merges=3).origin
+    assert "counted on these pairs" in found(folder, merges=3).origin
+    assert "learned on these pairs" in prepare(standin.source(), merges=20).origin
 
 
 def test_fewer_merges_make_shorter_pieces(folder):
