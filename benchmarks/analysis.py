@@ -28,7 +28,7 @@ LIMITS = {"seconds": 60.0, "gigabytes": 2.0, "seconds to the first chart": 3.0}
 
 def invent(root: Path, runs: int) -> None:
     """Methods × α × seeds under each protocol, until there are enough runs."""
-    from tests import invented_store
+    from benchmarks import invented_store
 
     sections = [(p, d) for p in PROTOCOLS for d in ("real", "standin")]
     rates = [10 ** (-4 + k / 12) for k in range(60)]
@@ -71,7 +71,7 @@ def analyse(root: Path, page: Path, answer: "multiprocessing.Queue[dict[str, flo
 
 def first_chart(page: Path) -> float | None:
     """Seconds from opening the page to its first chart, by the browser's own clock."""
-    from tests.experiments.analysis.dashboard.browser import CHROMIUM, DRIVER, browser, drawn, wait
+    from benchmarks.browser import CHROMIUM, DRIVER, browser, drawn, wait
 
     if CHROMIUM is None or DRIVER is None:
         return None

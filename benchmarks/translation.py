@@ -4,7 +4,7 @@
 
 Same model, same batches in the same order, both with Adam: fairseq's and ours. On a GPU fairseq
 runs in fp16, this loop in bf16. The two take turns over the same updates and the medians are
-compared. That the losses agree is a test (tests/experiments/tasks/translation/test_parity.py).
+compared. That the losses agree is a test (tests/experiments/tasks/translation/test_task_parity.py).
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The README's two pictures of the page: ``python -m scripts.dashboard_screenshots [PAGE]``.
 
-PAGE is reports/dashboard.html unless given; needs Chromium (see tests/experiments/dashboard).
+PAGE is reports/dashboard.html unless given; needs Chromium (see benchmarks/browser.py).
 Writes docs/dashboard-robustness.png (light) and docs/dashboard-curves.png (dark).
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.experiments.analysis.dashboard.browser import CHROMIUM, MISSING, browser, open_page
+from benchmarks.browser import CHROMIUM, MISSING, browser, open_page
 
 COLOURS = 256
 """As many as a palette holds: fewer make two lines of a chart look alike."""

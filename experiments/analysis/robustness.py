@@ -1,4 +1,4 @@
-"""Learning-rate robustness of a method on a task, from its grid of α (DESIGN.md, Statistics).
+"""Learning-rate robustness of a method on a task, from its grid of α (docs/design.md, Statistics).
 
 The cells' means are joined by straight lines over log10 α; three numbers are read off that curve,
 and one off its grid. A diverged run takes part with the score of a model that learned nothing

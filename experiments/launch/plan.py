@@ -21,7 +21,7 @@ State = Literal[
     "finished", "diverged", "running", "queued", "interrupted", "unfinished", "failed", "missing"
 ]
 """``queued``: handed to a launcher that has it still; ``unfinished``: begun, then killed without a
-word; the others are words of DESIGN.md."""
+word; the others are as README explains them."""
 
 DONE: tuple[State, ...] = ("finished", "diverged")
 UNDER_WAY: tuple[State, ...] = ("running", "queued")

@@ -1,6 +1,6 @@
 """One of two gloo processes: train sharded or replicated, and compare with a single process.
 
-Run by test_ecosystem.py under torchrun; the argument is ddp, fsdp or fsdp1.
+Run by test_optimizers_ecosystem.py under torchrun; the argument is ddp, fsdp or fsdp1.
 """
 
 import sys

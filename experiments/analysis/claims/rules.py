@@ -19,7 +19,7 @@ MIN_SEEDS = 3
 
 
 class Verdict(StrEnum):
-    """What a rule says; the words of DESIGN.md."""
+    """What a rule says; in the words of docs/design.md."""
 
     SUPPORTED = "supported"
     NOT_SUPPORTED = "not supported"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import invented_store
 from experiments.analysis.cells import sections
 from experiments.analysis.dashboard.curves import (
     MOST,
@@ -18,7 +19,6 @@ from experiments.analysis.dashboard.curves import (
     thin,
 )
 from experiments.tracking.store import read_results
-from tests import invented_store
 
 
 @given(st.integers(1, 4), st.integers(2, 3000), st.integers(40, 400), st.integers(0, 2**32 - 1))

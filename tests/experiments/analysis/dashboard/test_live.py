@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests import invented_store
-from tests.experiments.analysis.dashboard.browser import (
+from benchmarks import invented_store
+from benchmarks.browser import (
     CHROMIUM,
     DRIVER,
     MISSING,

@@ -10,10 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from experiments.analysis.dashboard import build
-from experiments.tracking.store import read_results
-from tests import invented_store
-from tests.experiments.analysis.dashboard.browser import (
+from benchmarks import invented_store
+from benchmarks.browser import (
     CHROMIUM,
     DRIVER,
     MISSING,
@@ -23,6 +21,8 @@ from tests.experiments.analysis.dashboard.browser import (
     problems,
     wait,
 )
+from experiments.analysis.dashboard import build
+from experiments.tracking.store import read_results
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason=MISSING)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks import invented_store
 from experiments.analysis.cells import Section, sections
 from experiments.analysis.claims import scorecard
 from experiments.analysis.wandb.views import heatmap, report, robustness_rows, workspace
 from experiments.tracking.store import read_results
 from experiments.tracking.wandb.client import flat_config
-from tests import invented_store
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import invented_store
 from experiments.config.compose import compose
 from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
@@ -21,7 +22,6 @@ from experiments.tracking.wandb.client import fingerprint, history_row, read_rec
 from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.run import run
 from experiments.training.signals import StopRequest
-from tests import invented_store
 from tests.experiments.tracking.wandb import transaction_file
 from tests.experiments.tracking.wandb.server import Server, serving
 

@@ -22,6 +22,7 @@ FLAGS = (
 
 @contextmanager
 def browser(profile: Path, width: int = 1280, height: int = 800) -> Iterator[Chrome]:
+    """A window of that many pixels, closed in the end."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):

@@ -9,7 +9,7 @@ import torch
 
 import radam
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 NEW_MODULES = """
 import sys, torch

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from stepping import ADAM_FAMILY, generic_steps
 from torch.profiler import ProfilerActivity, profile
 
 from radam import AMSGrad, RAdam, RAdam4Step, make_optimizer
+from tests.radam.stepping import ADAM_FAMILY, generic_steps
 
 PATHS = [{}, {"fused": True}, {"foreach": True}, {"foreach": False}, {"capturable": True}]
 

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 import torch
-from stepping import ADAM_FAMILY, assert_follows_algorithm_1
 
 from radam import capturable
+from tests.radam.stepping import ADAM_FAMILY, assert_follows_algorithm_1
 
 triton = pytest.importorskip("triton", reason="Triton is not installed")
 

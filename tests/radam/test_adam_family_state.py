@@ -6,9 +6,9 @@ import pickle
 
 import pytest
 import torch
-from stepping import ADAM_FAMILY
 
 from radam import Adam, Adam2k, AdamW, AMSGrad, RAdam, make_optimizer
+from tests.radam.stepping import ADAM_FAMILY
 
 
 def model(dtype=torch.float32) -> torch.nn.Sequential:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stepping import ADAM_FAMILY, TOLERANCES, assert_follows_algorithm_1, gradient
 
 from radam import make_optimizer
+from tests.radam.stepping import ADAM_FAMILY, TOLERANCES, assert_follows_algorithm_1, gradient
 
 PATHS = {
     "chosen": {},
