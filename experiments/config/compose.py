@@ -6,7 +6,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
-from experiments.config.length import check_schedule
+from experiments.config.length import check_length, known_length
 from experiments.config.schema import CONFIG_DIR, RunConfig, task_class
 from experiments.errors import UserError
 
@@ -26,7 +26,7 @@ def settle_dataset(config: RunConfig) -> tuple[RunConfig, str]:
     task, why = task_class(config.task.name).locate(config.task, config.runner.data_dir)
     settled = config.model_copy(update={"task": task})
     try:
-        check_schedule(settled)
+        check_length(settled, known_length(settled))
     except ValueError as error:
         raise UserError(str(error)) from None
     return settled, why

@@ -1,28 +1,43 @@
-"""How many updates a run has, and α_t over them."""
+"""How long a run is, and α_t over it."""
 
-from experiments.config.schema import Linear, MultiStep, ProtocolConfig, RunConfig, task_class
-from radam.schedules import Schedule, make_schedule
+from dataclasses import dataclass
 
-
-def total_updates(config: RunConfig, updates_per_epoch: int) -> int:
-    """The updates of a run whose epoch has ``updates_per_epoch``."""
-    if config.protocol.updates is not None:
-        return config.protocol.updates
-    assert config.protocol.epochs is not None
-    return config.protocol.epochs * updates_per_epoch
+from experiments.config.schema import ProtocolConfig, RunConfig, task_class
+from radam.schedules import DECAYS, Schedule, make_schedule
 
 
-def updates_an_epoch(batches: int, accumulate: int) -> int:
-    """The updates that an epoch's batches make, ``accumulate`` of them each.
+@dataclass(frozen=True)
+class Length:
+    """The length of a run, which only the data may tell; made once, by :func:`length`."""
 
-    Raises ValueError where they do not make one: such a run would never get on.
+    batches_per_epoch: int
+    updates_per_epoch: int
+    """``training.accumulate`` batches each; what is left of an epoch is left out."""
+    updates: int
+    """In all."""
+
+
+def length(config: RunConfig, batches_per_epoch: int) -> Length:
+    """The length of a run whose data make ``batches_per_epoch``.
+
+    Raises ValueError where these do not make one update: such a run would never get on.
     """
-    if batches < accumulate:
+    accumulate = config.training.accumulate
+    if batches_per_epoch < accumulate:
         raise ValueError(
-            f"training.accumulate={accumulate}: an epoch has only {batches} batches; write at most "
-            f"{batches}"
+            f"training.accumulate={accumulate}: an epoch has only {batches_per_epoch} batches; "
+            f"write at most {batches_per_epoch}"
         )
-    return batches // accumulate
+    updates_per_epoch = batches_per_epoch // accumulate
+    epochs, updates = config.protocol.epochs, config.protocol.updates
+    ends = [epochs * updates_per_epoch if epochs else None, updates]
+    return Length(batches_per_epoch, updates_per_epoch, min(end for end in ends if end is not None))
+
+
+def known_length(config: RunConfig) -> Length | None:
+    """:func:`length` where the configuration alone tells it, without the data."""
+    batches = task_class(config.task.name).batches_per_epoch(config.task, config.protocol)
+    return None if batches is None else length(config, batches)
 
 
 def describe_setting(config: RunConfig) -> str:
@@ -32,24 +47,18 @@ def describe_setting(config: RunConfig) -> str:
 
 
 def describe_length(protocol: ProtocolConfig) -> str:
-    """``186 epochs`` or ``70000 updates``."""
-    return f"{protocol.epochs} epochs" if protocol.epochs else f"{protocol.updates} updates"
+    """``186 epochs``, ``70000 updates``, or both where either may end the run."""
+    ends = {"epochs": protocol.epochs, "updates": protocol.updates}
+    words = [f"{number} {unit}" for unit, number in ends.items() if number is not None]
+    return " or ".join(words)
 
 
-def build_schedule(config: RunConfig, updates_per_epoch: int) -> Schedule:
+def build_schedule(config: RunConfig, length: Length) -> Schedule:
     """α_t of a run, with epochs turned into updates."""
-    schedule, options = config.schedule, {}
-    if isinstance(schedule, MultiStep):
-        scale = updates_per_epoch if schedule.unit == "epochs" else 1
-        options = {
-            "milestones": tuple(m * scale for m in schedule.milestones),
-            "gamma": schedule.gamma,
-        }
-    elif isinstance(schedule, Linear):
-        options = {
-            "total_updates": total_updates(config, updates_per_epoch),
-            "end_lr": schedule.end_lr,
-        }
+    schedule = config.schedule
+    options = schedule.in_updates(length.updates_per_epoch)
+    if DECAYS[schedule.name].ends_with_the_run():
+        options["total_updates"] = length.updates
     return make_schedule(
         schedule.name,
         config.optimizer.lr,
@@ -60,40 +69,57 @@ def build_schedule(config: RunConfig, updates_per_epoch: int) -> Schedule:
     )
 
 
-def check_schedule(config: RunConfig, updates_per_epoch: int | None = None) -> None:
-    """Refuse a schedule that is longer than the run, and an update longer than an epoch.
+def check_length(config: RunConfig, length: Length | None) -> None:
+    """Refuse milestones, warmup and freeze that are longer than the run, all in one message.
 
-    Called on the configuration alone, and again once the data have told ``updates_per_epoch``.
-    Raises ValueError.
+    Called on the configuration alone, and again once the data have told the length. Raises
+    ValueError.
     """
-    protocol, schedule, warmup = config.protocol, config.schedule, config.schedule.warmup
-    if updates_per_epoch is None:
-        task = task_class(config.task.name)
-        updates_per_epoch = task.batches_per_epoch(config.task, protocol)
-        if updates_per_epoch is not None:
-            updates_per_epoch = updates_an_epoch(updates_per_epoch, config.training.accumulate)
-    if isinstance(schedule, MultiStep) and schedule.milestones:
-        length = protocol.epochs if schedule.unit == "epochs" else protocol.updates
-        if length is None and updates_per_epoch is not None:
-            updates = total_updates(config, updates_per_epoch)
-            length = updates if schedule.unit == "updates" else updates / updates_per_epoch
-        if length is not None and schedule.milestones[-1] >= length:
-            raise ValueError(
-                f"schedule.milestones={list(schedule.milestones)}: longer than the run of "
-                f"{length:g} {schedule.unit}; write milestones below it, or lengthen "
-                f"protocol.{schedule.unit}"
+    wrong = [*_late_milestones(config, length), *_no_time_to_train(config, length)]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+
+
+def _late_milestones(config: RunConfig, length: Length | None) -> list[str]:
+    """Milestones that a person wrote; a protocol's own do nothing beyond a shorter run."""
+    schedule, protocol = config.schedule, config.protocol
+    unit = getattr(schedule, "unit", None)
+    if unit is None:
+        return []
+    end: float | None = protocol.epochs if unit == "epochs" else protocol.updates
+    if length is not None:
+        epochs = length.updates / length.updates_per_epoch
+        end = epochs if unit == "epochs" else length.updates
+    wrong = []
+    for name, value in schedule.options.items():
+        late = isinstance(value, tuple) and end is not None and max(value, default=0) >= end
+        if late and value != getattr(protocol.presets, name, None):
+            wrong.append(
+                f"schedule.{name}={list(value)}: longer than the run of {end:g} {unit}; write "
+                f"{name} below it, or lengthen protocol.{unit}"
             )
-    if updates_per_epoch is None and protocol.updates is None:
-        return
-    updates = total_updates(config, updates_per_epoch or 1)
+    return wrong
+
+
+def _no_time_to_train(config: RunConfig, length: Length | None) -> list[str]:
+    updates = length.updates if length is not None else config.protocol.updates
+    if updates is None:
+        return []
+    wrong, warmup = [], config.schedule.warmup
     if warmup.kind == "linear" and warmup.updates > updates:
-        raise ValueError(
+        wrong.append(
             f"schedule.warmup.updates={warmup.updates}: longer than the run of {updates} updates; "
             f"write at most {updates}"
         )
+    elif warmup.updates == updates and DECAYS[config.schedule.name].ends_with_the_run():
+        wrong.append(
+            f"schedule.warmup.updates={updates}: leaves no update to schedule="
+            f"{config.schedule.name}; write at most {updates - 1}"
+        )
     freeze = config.optimizer.options.get("freeze_updates", 0)
     if freeze >= updates:
-        raise ValueError(
+        wrong.append(
             f"optimizer.freeze_updates={freeze}: the run has {updates} updates, so nothing would "
             f"be trained; write at most {updates - 1}"
         )
+    return wrong

@@ -7,20 +7,24 @@ Hydra composes YAML from ``configs/``; :func:`experiments.config.validate.resolv
 import hashlib
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SerializeAsAny,
+    create_model,
     field_validator,
     model_validator,
 )
 
 import radam.zoo
+from radam.schedules import DECAYS, Decay
 
 SCHEMA_VERSION = 1
 """Part of every run's identity: raise it when the meaning of a scientific field changes."""
@@ -56,14 +60,21 @@ class Presets(Section):
     warmup_updates: int = Field(ge=1, description="T_w of Adam+warmup")
     freeze_updates: int = Field(ge=0, description="the frozen updates of Adam-2k")
     variant: str = Field("paper", description="RAdam's, see radam.RAdam")
+    unit: Literal["epochs", "updates"] = Field("epochs", description="what milestones count")
+    milestones: Annotated[tuple[int, ...], Field(strict=False)] = Field(
+        (), description="after which multi_step falls; those beyond a shorter run do nothing"
+    )
+    end_lr: float = Field(0.0, ge=0, description="where linear and cosine end")
 
 
 class ProtocolConfig(Section):
     """How much of a task is run."""
 
     name: Literal["paper", "recipe", "mini", "smoke"]
-    epochs: int | None = Field(gt=0, description="length in epochs; null if `updates` is given")
-    updates: int | None = Field(gt=0, description="length in updates; null if `epochs` is given")
+    epochs: int | None = Field(gt=0, description="the run ends after so many epochs")
+    updates: int | None = Field(
+        gt=0, description="... or after so many updates, if these are over first"
+    )
     batch_size: int = Field(gt=0, description="examples a batch, over all devices together")
     eval_every: int = Field(gt=0, description="epochs between two evaluations")
     average_epochs: int = Field(
@@ -74,9 +85,9 @@ class ProtocolConfig(Section):
     presets: Presets
 
     @model_validator(mode="after")
-    def _one_length(self) -> "ProtocolConfig":
-        if (self.epochs is None) == (self.updates is None):
-            raise ValueError("give the run's length either as protocol.epochs or protocol.updates")
+    def _has_a_length(self) -> "ProtocolConfig":
+        if self.epochs is None and self.updates is None:
+            raise ValueError("give the run's length as protocol.epochs or protocol.updates")
         return self
 
 
@@ -118,46 +129,59 @@ class Warmup(Section):
         return self
 
 
-class Constant(Section):
-    """No decay."""
+class ScheduleConfig(Section):
+    """A decay of :data:`radam.schedules.DECAYS`, with or without a warmup."""
 
-    name: Literal["constant"]
+    name: str
     warmup: Warmup
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The decay's own options, as they were written."""
+        return {option.name: getattr(self, option.name) for option in DECAYS[self.name].options()}
 
-class MultiStep(Section):
-    """×gamma after each milestone."""
-
-    name: Literal["multi_step"]
-    unit: Literal["epochs", "updates"]
-    milestones: Annotated[tuple[int, ...], Field(strict=False)]
-    gamma: float = Field(gt=0, le=1)
-    warmup: Warmup
-
-    @field_validator("milestones")
-    @classmethod
-    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(m <= 0 for m in value) or list(value) != sorted(set(value)):
-            raise ValueError("milestones must be positive and ascending, such as [81, 122]")
-        return value
+    def in_updates(self, updates_per_epoch: int) -> dict[str, Any]:
+        """:attr:`options` with epochs turned into updates."""
+        scale = updates_per_epoch if getattr(self, "unit", "updates") == "epochs" else 1
+        counted = {o.name for o in DECAYS[self.name].options() if o.metadata["counts"] == "updates"}
+        return {
+            name: tuple(item * scale for item in value) if name in counted else value
+            for name, value in self.options.items()
+        }
 
 
-class Linear(Section):
-    """A straight line from α to ``end_lr`` at the last update."""
+def _schedule_config(name: str, decay: type[Decay]) -> type[ScheduleConfig]:
+    """The configuration of a decay, read off its fields."""
+    options: dict[str, Any] = {"name": Literal[name]}
+    for option in decay.options():
+        check = AfterValidator(partial(_checked, option.metadata["check"]))
+        help = Field(strict=False, description=option.metadata["help"])
+        options[option.name] = Annotated[option.type, check, help]
+    if any(option.metadata["counts"] == "updates" for option in decay.options()):
+        options["unit"] = Literal["epochs", "updates"]
+    return create_model(
+        f"{decay.__name__}Config",
+        __base__=ScheduleConfig,
+        __doc__=decay.__doc__,
+        **{key: (annotation, ...) for key, annotation in options.items()},
+    )
 
-    name: Literal["linear"]
-    end_lr: float = Field(ge=0)
-    warmup: Warmup
+
+def _checked(remedy: Callable[[Any], str | None], value: Any) -> Any:
+    if wanted := remedy(value):
+        raise ValueError(wanted)
+    return value
 
 
-class InverseSqrt(Section):
-    """Constant during the warmup, then falling with 1/sqrt(t)."""
+SCHEDULES: Mapping[str, type[ScheduleConfig]] = {
+    name: _schedule_config(name, decay) for name, decay in DECAYS.items()
+}
+"""The configurations of schedules by name."""
 
-    name: Literal["inverse_sqrt"]
-    warmup: Warmup
-
-
-ScheduleConfig = Annotated[Constant | MultiStep | Linear | InverseSqrt, Field(discriminator="name")]
+if TYPE_CHECKING:
+    AnySchedule = ScheduleConfig
+else:
+    AnySchedule = Annotated[Union[tuple(SCHEDULES.values())], Field(discriminator="name")]  # noqa: UP007
 
 
 class TrainingConfig(Section):
@@ -233,7 +257,7 @@ class RunConfig(Section):
     task: SerializeAsAny[TaskConfig]
     protocol: ProtocolConfig
     optimizer: OptimizerConfig
-    schedule: ScheduleConfig
+    schedule: AnySchedule
     training: TrainingConfig
     seed: int = Field(ge=0, lt=2**31)
     experiment: str | None = Field(description="the experiment that asked for this run")

@@ -8,13 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from experiments.config.length import check_schedule
+from experiments.config.length import check_length, known_length
 from experiments.config.schema import (
-    Constant,
-    InverseSqrt,
-    Linear,
+    SCHEDULES,
     LocalTracking,
-    MultiStep,
     RunConfig,
     WandbTracking,
     task_class,
@@ -44,7 +41,7 @@ def from_dict(raw: Mapping[str, Any]) -> RunConfig:
     """
     try:
         config = RunConfig.model_validate(raw)
-        check_schedule(config)
+        check_length(config, known_length(config))
     except ValidationError as error:
         raise UserError("\n".join(_explain(e, raw) for e in error.errors())) from None
     except ValueError as error:  # of the second
@@ -52,7 +49,7 @@ def from_dict(raw: Mapping[str, Any]) -> RunConfig:
     return config
 
 
-CHOICES = ("constant", "multi_step", "linear", "inverse_sqrt", "local", "wandb")
+CHOICES = (*SCHEDULES, "local", "wandb")
 """Names by which pydantic tells the kinds of a section apart; no part of a field's path."""
 
 
@@ -68,7 +65,7 @@ def _explain(error: Any, raw: Mapping[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error" and (not field or "=" in message):
         return message
-    if error["type"] == "value_error":
+    if error["type"] == "value_error" and isinstance(value, Mapping):
         return f"{field}: {message}"
     message = message[0].lower() + message[1:]
     return f"{field}={value}: {message}"
@@ -80,8 +77,7 @@ def _known_keys(path: list[str], raw: Mapping[str, Any]) -> list[str]:
         if part == "task":
             section = task_class(str(raw["task"]["name"])).Config
         elif part == "schedule":
-            kinds = {"constant": Constant, "multi_step": MultiStep, "linear": Linear}
-            section = kinds.get(str(raw["schedule"]["name"]), InverseSqrt)
+            section = SCHEDULES[str(raw["schedule"]["name"])]
         elif part == "tracking":
             section = WandbTracking if raw["tracking"]["name"] == "wandb" else LocalTracking
         else:

@@ -26,7 +26,7 @@ def describe_needs(config: RunConfig) -> list[str]:
     Raises :class:`~experiments.errors.UserError` for missing or damaged data.
     """
     device = choose_device(config.runner.device)
-    task, step, _ = prepare(config)
+    task, step, _, _ = prepare(config)
     activations = activation_bytes(task, step)
     times = time_updates(
         config, task, step, UPDATES + 1, enough_seconds=MOST_SECONDS, most_seconds=MOST_SECONDS

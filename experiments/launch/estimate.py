@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from experiments.config.length import total_updates, updates_an_epoch
+from experiments.config.length import known_length, length
 from experiments.config.schema import RunConfig, task_class
 from experiments.launch.local import context
 from experiments.tasks.task import Task
@@ -51,10 +51,8 @@ class Cost:
     def at_full_size(self, config: RunConfig) -> "Cost":
         """The same speed over as many updates as the run has on real data."""
         task = config.task.model_copy(update={"dataset": "real"})
-        batches = task_class(task.name).batches_per_epoch(task, config.protocol)
-        if batches is None:
-            return self
-        return replace(self, updates=total_updates(config, batches // config.training.accumulate))
+        whole = known_length(config.model_copy(update={"task": task}))
+        return self if whole is None else replace(self, updates=whole.updates)
 
 
 def measure_small(config: RunConfig) -> Cost:
@@ -128,12 +126,11 @@ def time_updates(
 
 def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torch.device) -> Cost:
     """What the whole run takes if its updates go on as the measured ones."""
-    updates_per_epoch = updates_an_epoch(task.updates_per_epoch, config.training.accumulate)
-    updates = total_updates(config, updates_per_epoch)
+    whole = length(config, task.updates_per_epoch)
     return Cost(
         seconds_per_update=statistics.fmean(times),  # a run waits for slow ones too
-        updates=updates,
-        evaluations=math.ceil(updates / updates_per_epoch / config.protocol.eval_every),
+        updates=whole.updates,
+        evaluations=math.ceil(whole.updates / whole.updates_per_epoch / config.protocol.eval_every),
         held_out_examples=task.held_out_examples,
         batch_size=config.protocol.batch_size * config.training.accumulate,
         gpu_memory=torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None,

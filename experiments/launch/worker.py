@@ -16,8 +16,8 @@ from signal import SIGTERM
 from time import monotonic, sleep
 from typing import Any
 
-from experiments.config.length import total_updates, updates_an_epoch
-from experiments.config.schema import RunConfig, task_class
+from experiments.config.length import known_length
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.ranks import is_main
 from experiments.terminal.console import say
@@ -102,9 +102,8 @@ def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> Non
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-        batches = task_class(config.task.name).batches_per_epoch(config.task, config.protocol)
-        known = updates_an_epoch(batches, config.training.accumulate) if batches else 1
-        total = total_updates(config, known)
+        whole = known_length(config)
+        total = whole.updates if whole else config.protocol.updates
         report({"kind": "start", "update": 0, "total": total})
         read = metrics.stat().st_size if metrics.exists() else 0
         while process.poll() is None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 
-from experiments.config.length import total_updates, updates_an_epoch
+from experiments.config.length import Length
 from experiments.config.schema import RunConfig
 from experiments.files import write_atomic
 from experiments.ranks import is_main
@@ -70,7 +70,7 @@ class Loop:
 
     Args:
         config: the run.
-        task, step, schedule: built from it; the step holds model and optimizer.
+        task, step, schedule, length: built from it; the step holds model and optimizer.
         folder: where checkpoints and records go.
         stop: looked at after every update.
         observers: called with every record, and with records of kind ``start`` and ``update``
@@ -83,6 +83,7 @@ class Loop:
         task: Task[Any],
         step: Step,
         schedule: Schedule,
+        length: Length,
         folder: Path,
         stop: StopRequest,
         observers: list[Observer],
@@ -91,8 +92,7 @@ class Loop:
         self.schedule, self.folder, self.stop, self.observers = schedule, folder, stop, observers
         self.accumulate = config.training.accumulate
         self.averaged_epochs = config.protocol.average_epochs
-        self.updates_per_epoch = updates_an_epoch(task.updates_per_epoch, self.accumulate)
-        self.total = total_updates(config, self.updates_per_epoch)
+        self.updates_per_epoch, self.total = length.updates_per_epoch, length.updates
         self.stop_after = min(self.total, config.runner.stop_after or self.total)
         self.device = step.parameters[0].device
         # On a GPU, reading a loss waits for the device: look where a record reads it anyway.

@@ -9,10 +9,11 @@ import torch
 
 import radam
 from experiments.config.length import (
+    Length,
     build_schedule,
-    check_schedule,
+    check_length,
     describe_setting,
-    updates_an_epoch,
+    length,
 )
 from experiments.config.schema import SCHEMA_VERSION, RunConfig, task_class
 from experiments.errors import UserError
@@ -69,18 +70,18 @@ def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step
     return task, Step(task, model, optimizer, autocast, grad_clip, captured=captured)
 
 
-def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule]:
+def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule, Length]:
     """All that a run needs, checked. Raises :class:`UserError`."""
     device = choose_device(config.runner.device)
     if config.runner.threads is not None:
         torch.set_num_threads(config.runner.threads)
     task, step = build_step(config, device)
     try:
-        updates_per_epoch = updates_an_epoch(task.updates_per_epoch, config.training.accumulate)
-        check_schedule(config, updates_per_epoch)
+        whole = length(config, task.updates_per_epoch)
+        check_length(config, whole)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return task, step, build_schedule(config, updates_per_epoch)
+    return task, step, build_schedule(config, whole), whole
 
 
 def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunResult:
@@ -94,7 +95,7 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
     folder = RunFolder(config.folder)
     if (finished := broadcast(folder.finished_result)) is not None:
         return finished
-    task, step, schedule = on_every_rank(lambda: prepare(config))
+    task, step, schedule, whole = on_every_rank(lambda: prepare(config))
     with ExitStack() as held:
         on_every_rank(lambda: held.enter_context(folder.locked()) if is_main() else None)
         if (finished := broadcast(folder.finished_result)) is not None:
@@ -106,7 +107,7 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
             (folder.path / RESULT).unlink(missing_ok=True)
         loop: Loop | None = None
         try:
-            loop = Loop(config, task, step, schedule, folder.path, stop, observers)
+            loop = Loop(config, task, step, schedule, whole, folder.path, stop, observers)
             ending = loop.run()
         except Exception as error:
             _write(_result(config, "failed", started, loop, _describe(error)), folder)

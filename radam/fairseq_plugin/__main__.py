@@ -30,8 +30,14 @@ def main(arguments: list[str]) -> int:
         return 0
     if command in COMMANDS:
         _ready()
+        from radam.fairseq_plugin.compat import BadOption
+
         sys.argv = [f"fairseq-{command}", *rest]
-        importlib.import_module(f"fairseq_cli.{command}").cli_main()
+        try:
+            importlib.import_module(f"fairseq_cli.{command}").cli_main()
+        except BadOption as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
         return 0
     asked_for_help = command in ("-h", "--help")
     print(__doc__, file=sys.stdout if asked_for_help else sys.stderr)

@@ -31,6 +31,19 @@ INSTALL = f"pip install --no-deps fairseq=={VERSION}"
 """A step of its own: its metadata asks for versions that nothing else accepts."""
 
 
+class BadOption(ValueError):
+    """An option on fairseq's command line that the zoo does not take: a line for the person."""
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Tell what the zoo refuses from the errors of anything else."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadOption(str(error)) from None
+
+
 class FairseqNotFound(ImportError):
     """fairseq is not installed, or not the version that this module mends."""
 

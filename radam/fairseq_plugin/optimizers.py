@@ -16,6 +16,7 @@ from fairseq.optim import OPTIMIZER_REGISTRY, FairseqOptimizer, register_optimiz
 from omegaconf import II
 from torch import Tensor
 
+from radam.fairseq_plugin.compat import naming_options
 from radam.zoo import ZOO, Entry, make_optimizer
 
 FAIRSEQ_NAMES = {"betas": "adam_betas", "eps": "adam_eps"}
@@ -32,7 +33,8 @@ class ZooOptimizer(FairseqOptimizer):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)
-        self._optimizer = make_optimizer(self.entry.name, list(params), **self._chosen())
+        with naming_options():
+            self._optimizer = make_optimizer(self.entry.name, list(params), **self._chosen())
 
     def _chosen(self) -> dict[str, Any]:
         """The rate and the options that were set, as the zoo takes them."""

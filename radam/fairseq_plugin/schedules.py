@@ -1,11 +1,14 @@
 """The suite's schedules as fairseq's: ``--lr-scheduler linear --warmup-updates 4000``.
 
-Importing this registers them, so fairseq must have been imported. The one that fairseq has under
-the same name is called ``zoo_inverse_sqrt``.
+Importing this registers them, so fairseq must have been imported. Those that fairseq has under
+the same name are called ``zoo_inverse_sqrt``, ``zoo_cosine``. Their options are those of the
+decays in `radam.schedules`.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Optional
+import dataclasses
+import re
+from dataclasses import MISSING, dataclass
+from typing import Any, ClassVar, Optional, get_origin
 
 from fairseq.dataclass import FairseqDataclass
 from fairseq.optim import FairseqOptimizer
@@ -16,44 +19,25 @@ from fairseq.optim.lr_scheduler import (
 )
 from omegaconf import II
 
-from radam.schedules import DECAYS, make_schedule
+from radam.fairseq_plugin.compat import naming_options
+from radam.schedules import DECAYS, Decay, Schedule, make_schedule
 
 
 @dataclass
 class ScheduleConfig(FairseqDataclass):  # type: ignore[misc]
     """What every schedule takes."""
 
-    warmup: str = field(
+    warmup: str = dataclasses.field(
         default="auto",
         metadata={
             "help": "none, linear, untuned_linear, untuned_exponential; auto: linear where "
             "--warmup-updates is given, else none"
         },
     )
-    warmup_updates: int = field(
+    warmup_updates: int = dataclasses.field(
         default=0, metadata={"help": "updates of a linear warmup: 1e-8 + t*lr/N for t < N"}
     )
     lr: list[float] = II("optimization.lr")  # noqa: RUF009 - a word, to be resolved later
-
-
-@dataclass
-class MultiStepConfig(ScheduleConfig):
-    """×gamma after each milestone."""
-
-    milestones: list[int] = field(
-        default_factory=list, metadata={"help": "updates after which the rate falls"}
-    )
-    gamma: float = field(default=0.1, metadata={"help": "what the rate is then multiplied by"})
-
-
-@dataclass
-class LinearConfig(ScheduleConfig):
-    """A straight line from the rate to ``end_lr``."""
-
-    end_lr: float = field(default=0.0, metadata={"help": "the rate after the last update"})
-    total_updates: Optional[int] = field(  # noqa: UP045 - fairseq reads the old spelling alone
-        default=None, metadata={"help": "of warmup and line together (default: --max-update)"}
-    )
     max_update: int = II("optimization.max_update")
 
 
@@ -64,26 +48,36 @@ class ZooSchedule(FairseqLRScheduler):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, optimizer: FairseqOptimizer) -> None:
         super().__init__(cfg, optimizer)
+        betas = optimizer.param_groups[0].get("betas", (0.9, 0.999))
+        with naming_options():
+            self.schedule = self._schedule(betas[1])
+        self.step_update(0)
+
+    def _schedule(self, beta2: float) -> Schedule:
+        cfg = self.cfg
         if len(cfg.lr) != 1:
             raise ValueError(f"--lr {list(cfg.lr)}: one rate; the schedule makes the others")
         warmup = cfg.warmup
         if warmup == "auto":
             warmup = "linear" if cfg.warmup_updates else "none"
-        betas = optimizer.param_groups[0].get("betas", (0.9, 0.999))
-        self.schedule = make_schedule(
+        return make_schedule(
             self.decay,
             cfg.lr[0],
             warmup=warmup,
             warmup_updates=cfg.warmup_updates,
-            beta2=betas[1],
+            beta2=beta2,
             **self._options(),
         )
-        self.step_update(0)
 
     def _options(self) -> dict[str, Any]:
-        options = {option: getattr(self.cfg, option) for option in DECAYS[self.decay]}
-        if "total_updates" in options and options["total_updates"] is None:
-            options["total_updates"] = self.cfg.max_update
+        decay = DECAYS[self.decay]
+        options = {o.name: getattr(self.cfg, o.name) for o in decay.options()}
+        for option in decay.options():
+            if _is_tuple(option):
+                options[option.name] = whole_numbers(option.name, options[option.name])
+        if decay.ends_with_the_run():
+            total = self.cfg.total_updates
+            options["total_updates"] = self.cfg.max_update if total is None else total
         return options
 
     def step_update(self, num_updates: int) -> float:
@@ -93,10 +87,40 @@ class ZooSchedule(FairseqLRScheduler):  # type: ignore[misc]
         return rate
 
 
-_CONFIGURATIONS = {"multi_step": MultiStepConfig, "linear": LinearConfig}
+def whole_numbers(option: str, written: Any) -> tuple[int, ...]:
+    """The numbers in ``81,122``, ``81 122``, ``[81, 122]`` or ``(81, 122)``.
+
+    Raises ValueError naming the option, for anything else.
+    """
+    text = str(written if isinstance(written, str) else list(written)).strip()
+    inside = re.fullmatch(r"[\[(]?\s*(\d+(?:[\s,]+\d+)*)?[\s,]*[\])]?", text)
+    if inside is None:
+        flag = f"--{option.replace('_', '-')}"
+        raise ValueError(f"{flag} {text}: write whole numbers, such as {flag} 81,122")
+    return tuple(map(int, re.findall(r"\d+", text)))
+
+
+def _is_tuple(option: dataclasses.Field[Any]) -> bool:
+    return get_origin(option.type) is tuple
+
+
+def _configuration(name: str, decay: type[Decay]) -> type:
+    """fairseq's configuration of a decay, read off its fields."""
+    own: list[tuple[str, Any, Any]] = []
+    for option in decay.options():
+        # A list would be taken apart letter by letter.
+        kind = str if _is_tuple(option) else option.type
+        default = "" if option.default is MISSING else option.default
+        help = {"help": option.metadata["help"]}
+        own.append((option.name, kind, dataclasses.field(default=default, metadata=help)))
+    if decay.ends_with_the_run():
+        help = {"help": "of warmup and decay together (default: --max-update)"}
+        kind = Optional[int]  # noqa: UP045 - fairseq reads the old spelling alone
+        own.append(("total_updates", kind, dataclasses.field(default=None, metadata=help)))
+    return dataclasses.make_dataclass(f"{name}_config", own, bases=(ScheduleConfig,))
+
 
 for _decay in DECAYS:
     _name = f"zoo_{_decay}" if _decay in LR_SCHEDULER_REGISTRY else _decay
-    _own = type(f"{_decay}_config", (_CONFIGURATIONS.get(_decay, ScheduleConfig),), {})
     _kind = type(f"Zoo_{_decay}_schedule", (ZooSchedule,), {"decay": _decay})
-    register_lr_scheduler(_name, dataclass=dataclass(_own))(_kind)
+    register_lr_scheduler(_name, dataclass=_configuration(_decay, DECAYS[_decay]))(_kind)

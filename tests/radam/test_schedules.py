@@ -177,7 +177,8 @@ def test_schedules_pickle_and_compare():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "cosine"}, "schedule 'cosine' is unknown; write one of: constant"),
+        ({"name": "cosinus"}, "schedule 'cosinus' is unknown; did you mean 'cosine'"),
+        ({"name": "zigzag"}, "schedule 'zigzag' is unknown; write one of: constant"),
         ({"warmup": "slow"}, "warmup 'slow' is unknown; write one of: none"),
         ({"lr": 0.0}, "lr is 0.0"),
         ({"lr": float("nan")}, "lr is nan"),

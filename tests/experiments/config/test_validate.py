@@ -39,7 +39,21 @@ MISTAKES = {
         ["optimizer=adam_warmup", "schedule.warmup.kind=none"],
         ["schedule.warmup.kind=none", "optimizer=adam"],
     ),
-    "two lengths": (["protocol.updates=5"], ["protocol.epochs or protocol.updates"]),
+    "no length": (["protocol.epochs=null"], ["protocol.epochs or protocol.updates"]),
+    "several things longer than the run": (
+        ["optimizer=adam_warmup", "schedule.warmup.updates=50", "schedule.milestones=[7]"],
+        ["schedule.milestones=[7]", "schedule.warmup.updates=50"],
+    ),
+    "no update left to the decay": (
+        ["schedule=cosine", "optimizer=adam_warmup", "schedule.warmup.updates=8"],
+        ["schedule.warmup.updates=8", "at most 7"],
+    ),
+    "milestones in disorder": (
+        ["schedule.milestones=[5,3]"],
+        ["schedule.milestones=[5, 3]", "ascending"],
+    ),
+    "an option of another schedule": (["schedule=cosine", "schedule.gamma=.5"], ["schedule.gamma"]),
+    "unknown schedule": (["schedule=cosin"], ["schedule=cosin", "did you mean cosine?"]),
     "batch larger than the data": (["protocol.batch_size=4096"], ["protocol.batch_size=4096"]),
     "no such device": (["runner.device=gpu"], ["runner.device=gpu", "cuda"]),
     "beta out of range": (["optimizer.betas=[0.9,1.5]"], ["betas"]),
@@ -70,3 +84,13 @@ def test_real_data_that_is_not_there_is_an_error(
     assert done.returncode == 2, done.stderr
     assert "RADAM_DATA" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["protocol.epochs=1"], ["protocol.updates=3"], ["protocol.updates=3", "schedule=linear"]],
+)
+def test_a_shorter_run_just_works(command: Command, smoke: list[str], words: list[str]) -> None:
+    """The milestones of the protocol that lie beyond its end do nothing."""
+    done = command("experiments.train", *smoke, *words)
+    assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ from experiments.training.run import prepare
 
 def carry_out(path: Path, updates: int, words: list[str]) -> None:
     config, _ = settle_dataset(resolve(compose(words)))
-    task, step, schedule = prepare(config)
+    task, step, schedule, _ = prepare(config)
     step.model.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(), *inputs[1:]))
     losses, counts = [], []
     epochs = (task.batches(epoch) for epoch in itertools.count())

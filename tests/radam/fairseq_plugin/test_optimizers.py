@@ -134,3 +134,108 @@ def test_every_optimizer_takes_a_step_and_reads_its_options(fairseq):
         p.grad = torch.ones(3)
         optimizer.step()
         assert optimizer.get_lr() == 0.25, name
+
+
+# What each schedule is given on the command line, and the same for `make_schedule`.
+SCHEDULES = {
+    "constant": ("", {}),
+    "multi_step": ("--milestones 2,5 --gamma 0.5", {"milestones": [2, 5], "gamma": 0.5}),
+    "linear": (
+        "--warmup-updates 3 --end-lr 1e-3",
+        {"warmup": "linear", "warmup_updates": 3, "end_lr": 1e-3, "total_updates": 8},
+    ),
+    "zoo_cosine": (
+        "--warmup untuned_linear --total-updates 9 --end-lr 1e-3",
+        {"warmup": "untuned_linear", "beta2": 0.99, "end_lr": 1e-3, "total_updates": 9},
+    ),
+    "zoo_inverse_sqrt": ("--warmup-updates 3", {"warmup": "linear", "warmup_updates": 3}),
+}
+
+
+def test_every_schedule_that_is_offered_is_tried(fairseq):
+    from radam.fairseq_plugin.compat import fairseqs_hydra
+
+    with fairseqs_hydra():
+        import radam.fairseq_plugin.schedules as ours
+    from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
+
+    offered = {n for n, kind in LR_SCHEDULER_REGISTRY.items() if issubclass(kind, ours.ZooSchedule)}
+    assert offered == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_trains_at_the_suites_rates(trained, name):
+    written, options = SCHEDULES[name]
+    words = f"--optimizer radam --adam-betas (0.9,0.99) --lr-scheduler {name} {written}".split()
+    printed = command(
+        trained[0], "train", *MODEL, *words, "--no-save", "--max-update=8", f"--save-dir={name}"
+    )
+    schedule = make_schedule(name.removeprefix("zoo_"), LR, **options)
+    rates = records(printed)
+    assert len(rates) == 8
+    assert rates == pytest.approx({n: schedule(n + 1) for n in rates}, rel=1e-5, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("written", "numbers"),
+    [("23", (23,)), ("2,23", (2, 23)), ("2 23", (2, 23)), ("[2, 23]", (2, 23)),
+     ("(2,23,)", (2, 23)), ([2, 23], (2, 23)), ("", ())],
+)  # fmt: skip
+def test_milestones_may_be_written_in_any_of_the_usual_ways(fairseq, written, numbers):
+    from radam.fairseq_plugin.schedules import whole_numbers
+
+    assert whole_numbers("milestones", written) == numbers
+
+
+REFUSED = [
+    ("multi_step", {"milestones": "2.5"}, "--milestones 2.5: write whole numbers"),
+    ("multi_step", {"milestones": "2;5"}, "--milestones 2;5: write whole numbers"),
+    ("multi_step", {"milestones": "5,2"}, "milestones is (5, 2)"),
+    ("multi_step", {"milestones": "2", "gamma": -1.0}, "gamma is -1.0"),
+    ("linear", {"end_lr": float("nan")}, "end_lr is nan"),
+    ("linear", {"end_lr": -1.0}, "end_lr is -1.0"),
+    ("linear", {"warmup_updates": 8}, "total_updates is 8"),
+    ("zoo_cosine", {"total_updates": 0}, "total_updates is 0"),
+    ("constant", {"warmup": "slow"}, "warmup 'slow' is unknown"),
+    ("constant", {"warmup": "none", "warmup_updates": 4}, "warmup_updates is 4"),
+    ("constant", {"lr": [0.1, 0.2]}, "--lr [0.1, 0.2]: one rate"),
+]
+
+
+@pytest.mark.parametrize(("name", "written", "message"), REFUSED)
+def test_what_no_schedule_takes_is_refused(fairseq, name, written, message):
+    from omegaconf import OmegaConf
+
+    from radam.fairseq_plugin.compat import BadOption, fairseqs_hydra
+
+    with fairseqs_hydra():
+        import radam.fairseq_plugin.optimizers as optimizers
+        import radam.fairseq_plugin.schedules  # noqa: F401
+    from fairseq.optim import OPTIMIZER_REGISTRY
+    from fairseq.optim.lr_scheduler import LR_SCHEDULER_DATACLASS_REGISTRY, LR_SCHEDULER_REGISTRY
+
+    kind = OPTIMIZER_REGISTRY["radam"]
+    config = OmegaConf.structured(optimizers._configuration(kind.entry))
+    config.lr = [0.5]
+    optimizer = kind(config, [torch.nn.Parameter(torch.ones(3))])
+    config = OmegaConf.structured(LR_SCHEDULER_DATACLASS_REGISTRY[name])
+    for key, value in {"lr": [0.1], "max_update": 8, **written}.items():
+        setattr(config, key, value)
+    with pytest.raises(BadOption) as refused:
+        LR_SCHEDULER_REGISTRY[name](config, optimizer)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_refusal_is_one_line_of_the_command(trained):
+    words = ["--optimizer=radam", "--lr-scheduler=multi_step", "--milestones=2;5", "--no-save"]
+    done = subprocess.run(
+        [sys.executable, "-m", "radam.fairseq_plugin", "train", *MODEL, *words, "--max-update=8"],
+        cwd=trained[0],
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "error: --milestones 2;5: write whole numbers" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

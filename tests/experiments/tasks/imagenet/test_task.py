@@ -50,7 +50,7 @@ def test_sizes_are_told_before_the_data_are_read(data: Path, tmp_path: Path) -> 
 
 
 def test_counts_are_of_every_test_picture_and_top5_holds_top1(data: Path, tmp_path: Path) -> None:
-    task, step, _ = prepare(config_for(data, tmp_path, "task.classes=8"))
+    task, step, _, _ = prepare(config_for(data, tmp_path, "task.classes=8"))
     with torch.no_grad():
         counts = {name: float(value) for name, value in task.evaluate(step.model, "test").items()}
     assert counts["count"] == 8 * 5 == task.held_out_examples

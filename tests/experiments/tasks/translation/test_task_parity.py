@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.fairseq_trainer import fairseqs_trainer, updates_of_an_epoch
-from experiments.config.length import build_schedule
+from experiments.config.length import build_schedule, length
 from experiments.training.run import build_step
 from radam.fairseq_plugin.compat import fairseqs_hydra
 from tests.experiments.tasks.translation.conftest import configuration
@@ -46,7 +46,7 @@ def test_the_first_50_updates_are_fairseqs(fairseq, optimizer, accumulate):
 
     from fairseq import metrics
 
-    schedule = build_schedule(config, task.updates_per_epoch // accumulate)
+    schedule = build_schedule(config, length(config, task.updates_per_epoch))
     iterator = trainer.get_train_iterator(epoch=1)
     losses = []
     while len(losses) < UPDATES:
