@@ -56,15 +56,17 @@ def open_page(driver: Chrome, address: str) -> None:
 
 def drawn(driver: Chrome, chart: str) -> list[dict[str, Any]]:
     """Name, x and y of the traces that Plotly has drawn into a chart; none before it has."""
-    return driver.execute_script(
+    traces: list[dict[str, Any]] = driver.execute_script(
         "const g = document.getElementById(arguments[0]);"
         "if (!g || !g._fullLayout) return [];"
         "return g.data.map(t => ({name: t.name, x: t.x, y: t.y, z: t.z, mode: t.mode,"
         " showlegend: t.showlegend, text: t.text, line: t.line, marker: t.marker}));",
         chart,
     )
+    return traces
 
 
 def problems(driver: Chrome) -> list[str]:
     """What the console complained of since it was last asked."""
-    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] != "INFO"]
+    log: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's
+    return [entry["message"] for entry in log if entry["level"] != "INFO"]

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from experiments.config.schema import RunConfig
+from experiments.tasks.translation.config import TranslationConfig
 from experiments.tasks.translation.task import Translation
 
 
@@ -20,6 +21,7 @@ def fairseqs_trainer(config: RunConfig, task: Translation, words: Sequence[str])
     from fairseq.trainer import Trainer
 
     sizes = config.task
+    assert isinstance(sizes, TranslationConfig)
     line = [
         str(task.prepared.folder),
         *("-s", task.languages[0], "-t", task.languages[1], "--arch", "transformer_iwslt_de_en"),

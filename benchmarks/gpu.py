@@ -126,7 +126,8 @@ def ours(device: str, precision: str, capture: str, compiled: bool = False) -> I
     words = [f"training.precision={precision}", f"runner.capture={capture}"]
     step, batches = update_of(random_images(), "recipe", device, *words)
     if compiled:
-        step.loss.model = torch.compile(step.model, mode="reduce-overhead")
+        model: Any = torch.compile(step.model, mode="reduce-overhead")  # typed as a function
+        step.loss.model = model
     for batch in batches:
         step([batch], 0.01)
         yield

@@ -120,7 +120,7 @@ def cpu_seconds() -> float:
     """What this process and its workers have used."""
     here = psutil.Process()
     times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
-    return sum(t.user + t.system for t in times)
+    return float(sum(t.user + t.system for t in times))
 
 
 def main() -> None:
@@ -155,8 +155,8 @@ def main() -> None:
                 if number > 0:  # the first starts the workers and fills the page cache
                     found[name].append(measured)
     middle = {}
-    for name, measured in found.items():
-        rate, busy = (statistics.median(column) for column in zip(*measured, strict=True))
+    for name, epochs in found.items():
+        rate, busy = (statistics.median(column) for column in zip(*epochs, strict=True))
         middle[name] = (rate, busy)
         ratio, less = rate / middle["example"][0], middle["example"][1] / busy
         print(

@@ -64,7 +64,7 @@ def write(
     optimizer, lr, seed = (config["optimizer"]["name"], config["optimizer"]["lr"], config["seed"])
     rng = random.Random(json.dumps(config))
     run_id = f"{rng.getrandbits(48):012x}"
-    folder = Path(root) / config["task"]["name"] / run_id
+    folder = root / str(config["task"]["name"]) / run_id
     folder.mkdir(parents=True, exist_ok=True)
     level = invented_score(optimizer, lr) + rng.gauss(0, 0.3) if final is None else final
     ran = max(1, epochs // 4) if status != "completed" else epochs

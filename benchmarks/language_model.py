@@ -23,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.table import Table
 from torch import nn
@@ -32,11 +33,12 @@ from benchmarks.machine import describe_machine
 from experiments.config.compose import compose
 from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
-from experiments.tasks.lm1b.corpus import COUNTS, MANIFEST, Manifest, Shard
+from experiments.tasks.lm1b.corpus import COUNTS, MANIFEST, Manifest, Shard, Split
 from experiments.tasks.lm1b.data import folder_of
 from experiments.tasks.lm1b.encode import RawShard
 from experiments.tasks.lm1b.prepare import prepare
 from experiments.tasks.lm1b.published import TRAIN_TOKENS, WORDS
+from experiments.tasks.lm1b.task import Lm1bConfig
 from experiments.terminal.console import console
 from experiments.training.run import build_step
 
@@ -45,28 +47,29 @@ UPDATES = 50
 yields after either."""
 
 
-def zipf(words: int) -> np.ndarray:
+def zipf(words: int) -> npt.NDArray[np.float64]:
     """The probability of each word; float64 [words]."""
     weights = 1 / (np.arange(words) + 2.7)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
-def draw(words: int, tokens: int, seed: int) -> np.ndarray:
+def draw(words: int, tokens: int, seed: int) -> npt.NDArray[np.int32]:
     """Random tokens; int32."""
     cumulative = np.cumsum(zipf(words))
     drawn = np.random.default_rng(seed).random(tokens) * cumulative[-1]
-    return np.searchsorted(cumulative, drawn).astype(np.int32)
+    return np.asarray(np.searchsorted(cumulative, drawn), np.int32)
 
 
 def write_corpus(data_dir: Path, words: int, train: int, test: int) -> None:
     """A prepared text of random tokens where One Billion Word's would be."""
     folder = folder_of(data_dir, "one_billion_word", 4)
     folder.mkdir(parents=True)
-    shards = {}
-    for seed, (split, tokens) in enumerate({"train": train, "test": test}.items()):
+    shards: dict[Split, list[Shard]] = {}
+    sizes: dict[Split, int] = {"train": train, "test": test}
+    for seed, (split, tokens) in enumerate(sizes.items()):
         drawn = draw(words, tokens, seed)
         np.save(folder / f"{split}.npy", drawn)
-        checksum = zlib.crc32(drawn)
+        checksum = zlib.crc32(drawn.data)
         shards[split] = [Shard(file=f"{split}.npy", tokens=tokens, unknown=0, crc32=checksum)]
     np.save(folder / COUNTS, (zipf(words) * TRAIN_TOKENS).astype(np.int64) + 1)
     manifest = Manifest(
@@ -76,33 +79,33 @@ def write_corpus(data_dir: Path, words: int, train: int, test: int) -> None:
     (folder / MANIFEST).write_text(manifest.model_dump_json())
 
 
+State = tuple[torch.Tensor, torch.Tensor]
+"""h and c of the LSTM, each [layers, B, hidden]."""
+
+
 class PlainModel(nn.Module):
     """The same network from PyTorch's own parts."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, task: Lm1bConfig, words: int) -> None:
         super().__init__()
-        task = config.task
-        self.embedding, self.drop = nn.Embedding(task.vocabulary, task.embedding), nn.Dropout(0.1)
+        self.embedding, self.drop = nn.Embedding(words, task.embedding), nn.Dropout(0.1)
         self.lstm = nn.LSTM(task.embedding, task.hidden, task.layers, dropout=0.1)
         self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
-            task.hidden, task.vocabulary, list(task.cutoffs), head_bias=True
+            task.hidden, words, list(task.cutoffs), head_bias=True
         )
 
-    def forward(self, inputs: torch.Tensor, state: tuple) -> tuple[torch.Tensor, tuple]:
+    def forward(self, inputs: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """Features [T · B, hidden] and the state."""
         features, state = self.lstm(self.drop(self.embedding(inputs)), state)
         return self.drop(features).flatten(0, 1), state
 
 
-def plain_turns(config: RunConfig, held_out: int) -> Iterator[None]:
+def plain_turns(task: Lm1bConfig, words: int, batch: int, held_out: int) -> Iterator[None]:
     """The plain loop: a turn at a time."""
-    task, batch = config.task, config.protocol.batch_size
-    model = PlainModel(config)
+    model = PlainModel(task, words)
     optimizer = torch.optim.RAdam(model.parameters(), lr=0.003)
-    train = draw(task.vocabulary, 1_500_000, 0).astype(np.int64)
-    train = train[: len(train) // batch * batch].reshape(batch, -1)
-    test = draw(task.vocabulary, held_out + batch, 1).astype(np.int64)
-    test = test[: len(test) // batch * batch].reshape(batch, -1)
+    train = in_columns(draw(words, 1_500_000, 0), batch)
+    test = in_columns(draw(words, held_out + batch, 1), batch)
     zeros = torch.zeros(task.layers, batch, task.hidden)
     while True:
         model.train()
@@ -110,7 +113,7 @@ def plain_turns(config: RunConfig, held_out: int) -> Iterator[None]:
         for start in range(0, UPDATES * task.sequence, task.sequence):
             window = torch.tensor(train[:, start : start + task.sequence + 1].T)
             features, state = model(window[:-1], state)
-            state = tuple(part.detach() for part in state)
+            state = (state[0].detach(), state[1].detach())
             loss = model.softmax(features, window[1:].flatten()).loss
             optimizer.zero_grad()
             loss.backward()
@@ -127,6 +130,11 @@ def plain_turns(config: RunConfig, held_out: int) -> Iterator[None]:
                 log_p = model.softmax.log_prob(features)
                 total += F.nll_loss(log_p, window[1:].flatten(), reduction="sum").item()
         yield
+
+
+def in_columns(tokens: npt.NDArray[np.int32], batch: int) -> npt.NDArray[np.int64]:
+    """The tokens as ``batch`` streams side by side; [batch, tokens of each]."""
+    return tokens[: len(tokens) // batch * batch].astype(np.int64).reshape(batch, -1)
 
 
 def our_turns(config: RunConfig, device: torch.device, evaluate: bool = True) -> Iterator[None]:
@@ -162,14 +170,20 @@ def compare_mini(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         config = resolve(compose([*words, f"runner.data_dir={place}"]))
         task, batch = config.task, config.protocol.batch_size
+        assert isinstance(task, Lm1bConfig)
+        assert task.vocabulary is not None
         assert task.held_out_tokens is not None
         assert task.epoch_updates is not None
+        vocabulary = task.vocabulary
         held_out = task.held_out_tokens * UPDATES // task.epoch_updates
         config = resolve(
             compose([*words, f"runner.data_dir={place}", f"task.held_out_tokens={held_out}"])
         )
-        write_corpus(Path(place), task.vocabulary, 1_500_000, held_out)
-        plain, ours = plain_turns(config, held_out), our_turns(config, torch.device("cpu"))
+        write_corpus(Path(place), vocabulary, 1_500_000, held_out)
+        plain, ours = (
+            plain_turns(task, vocabulary, batch, held_out),
+            our_turns(config, torch.device("cpu")),
+        )
         for turns in (plain, ours, plain, ours):
             next(turns)
         # By round: training and evaluation of the plain loop, then of ours; [rounds, 2, 2].
@@ -179,7 +193,7 @@ def compare_mini(rounds: int) -> None:
         ])  # fmt: skip
     trained = UPDATES * batch * task.sequence
     table = Table(
-        f"{task.layers}×LSTM-{task.hidden}, {task.vocabulary:,} words, batch {batch}",
+        f"{task.layers}×LSTM-{task.hidden}, {vocabulary:,} words, batch {batch}",
         "plain loop", "this loop", "ratio",
         title=f"tokens/s, medians of {rounds} interleaved turns",
         caption=describe_machine("cpu"),
@@ -205,6 +219,7 @@ def measure_paper(rounds: int, device: str) -> None:
         turns = our_turns(config, torch.device(device), evaluate=False)
         next(turns), next(turns)
         median = statistics.median(seconds(turns, wait) for _ in range(rounds))
+    assert isinstance(config.task, Lm1bConfig)
     tokens = config.protocol.batch_size * config.task.sequence
     epochs = config.protocol.epochs or 0
     days = epochs * TRAIN_TOKENS / (tokens / median) / 86_400

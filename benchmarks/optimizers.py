@@ -86,6 +86,7 @@ class StraightLoop:
         limit = 2 / (1 - beta2) - 1
         rho = limit - 2 * self.t * power / (1 - power)
         for p, m, v in zip(self.params, self.m, self.v, strict=True):
+            assert p.grad is not None
             m.mul_(beta1).add_(p.grad, alpha=1 - beta1)
             v.mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
             rate = self.lr / (1 - beta1**self.t)
@@ -98,7 +99,7 @@ class StraightLoop:
 
 def captured(optimizer: torch.optim.Optimizer) -> Step:
     """Return the replay of one step held in a CUDA graph."""
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):

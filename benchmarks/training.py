@@ -30,6 +30,7 @@ from experiments.config.validate import resolve
 from experiments.tasks.cifar10 import task as cifar10
 from experiments.tasks.cifar10.data import MEAN, STD
 from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.tasks.cifar10.task import Cifar10Config
 from experiments.tasks.shared.images import ImageDataset, LabelledImages
 from experiments.terminal.console import console
 from experiments.training.run import build_step
@@ -69,7 +70,7 @@ def plain_updates(
     images: LabelledImages, depth: int, widths: tuple[int, int, int], batch: int, device: str
 ) -> Iterator[None]:
     """The plain loop, an update at a time."""
-    model = ResNetCifar(depth, widths).to(device, memory_format=torch.contiguous_format)
+    model = ResNetCifar(depth, widths).to(device)
     optimizer = torch.optim.RAdam(model.parameters(), lr=0.01, weight_decay=1e-4)
     criterion = nn.CrossEntropyLoss()
     loader = DataLoader(
@@ -94,7 +95,8 @@ def update_of(
     words = [f"protocol={protocol}", "task.dataset=real", "optimizer=radam", "optimizer.lr=0.01"]
     config = resolve(compose([*words, "task.train_examples=null", *more]))
     data = ImageDataset("real", images, images, 10, MEAN, STD, "noise")
-    cifar10.load_cifar10 = lambda *_, **__: data  # the benchmark brings its own images
+    # The benchmark brings its own images.
+    cifar10.load_cifar10 = lambda *_, **__: data  # type: ignore[attr-defined]  # replaced, not read
     task, step = build_step(config, torch.device(device))
     epochs = (task.batches(epoch) for epoch in itertools.count())
     return step, itertools.chain.from_iterable(epochs)
@@ -135,6 +137,7 @@ def main() -> None:
     )  # fmt: skip
     for protocol, count in (("mini", 40), ("recipe", 8)):
         config = resolve(compose([f"protocol={protocol}", "task.dataset=real"]))
+        assert isinstance(config.task, Cifar10Config)
         depth, widths, batch = config.task.depth, config.task.widths, config.protocol.batch_size
         count = count * 10 if chosen.device == "cuda" else count
         plain = plain_updates(images, depth, widths, batch, chosen.device)

@@ -22,6 +22,7 @@ from benchmarks.machine import describe_machine
 from experiments.config.compose import compose, settle_dataset
 from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
+from experiments.tasks.translation.config import TranslationConfig
 from experiments.tasks.translation.task import Translation
 from experiments.terminal.console import console, exit_on_user_error
 from experiments.terminal.progress import duration
@@ -99,6 +100,7 @@ def main() -> None:
             for i in range(2)
         ]
         ratio = statistics.median(ours[0] / fairseqs[0] for fairseqs, ours in turns)
+        assert isinstance(config.task, TranslationConfig)
         table.add_row(
             f"{config.task.layers}+{config.task.layers} layers, width {config.task.width}, "
             f"{config.protocol.batch_size} tokens a batch",

@@ -4,7 +4,6 @@
 """
 
 import sys
-from contextlib import nullcontext
 
 import hydra
 from omegaconf import DictConfig
@@ -38,8 +37,7 @@ def main(composed: DictConfig) -> float | None:
         if "grid" in composed:
             say(f"note: one run; sweep run experiment={config.experiment} carries out its grid")
         known = is_main() and RunFolder(config.folder).finished_result is not None
-        mirrors_of = mirrored(config) if is_main() else nullcontext([])
-        with mirrors_of as mirrors, display(1) as shown:
+        with mirrored(config) as mirrors, display(1) as shown:
             result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
             shown.end(config, result)
         say(f"{config.folder}{' (finished before, not run again)' if known else ''}")

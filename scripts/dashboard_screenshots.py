@@ -38,7 +38,7 @@ def main() -> None:
             driver.execute_script("document.getElementById(arguments[0]).scrollIntoView()", part)
             time.sleep(1)  # lets the last chart settle in its place
             picture = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
-            picture.quantize(COLOURS, dither=0).save(name, optimize=True)
+            picture.quantize(COLOURS, dither=Image.Dither.NONE).save(name, optimize=True)
             print(f"{name}: {Path(name).stat().st_size / 1000:.0f} kB")
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIGTERM
@@ -72,7 +71,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
         config = config.model_copy(update={"runner": runner})
         observers = [observer(config, stop)] if is_main() else []
         try:
-            with mirrored(config) if is_main() else nullcontext([]) as mirrors:
+            with mirrored(config) as mirrors:
                 result = run(config, stop, [*observers, *mirrors])
         except Busy as error:  # an attempt that was given up for dead, say: see what it leaves
             say(str(error))

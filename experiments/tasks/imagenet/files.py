@@ -18,8 +18,9 @@ SUFFIXES = (".jpeg", ".jpg", ".png")
 class Pictures(Protocol):
     """The encoded pictures of one split, and their classes."""
 
-    labels: Tensor
-    """int64 [n], 0 to classes − 1."""
+    @property
+    def labels(self) -> Tensor:
+        """int64 [n], 0 to classes − 1."""
 
     def name(self, index: int) -> str:
         """The picture's name, for people."""

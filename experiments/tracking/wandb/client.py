@@ -82,7 +82,7 @@ def history_row(record: dict[str, Any]) -> dict[str, Any]:
     Null, which stands for a number that is not finite, is NaN here. A value with ``edges`` and
     ``counts`` is a histogram.
     """
-    row = {key: record[key] for key in ("update", "epoch") if key in record}
+    row: dict[str, Any] = {key: record[key] for key in ("update", "epoch") if key in record}
     prefix = record.get("split") or record["kind"]
     for key, value in record.items():
         if key not in ("kind", "split", "update", "epoch"):
@@ -175,16 +175,16 @@ class Client:
     def _open(self, folder: Path, config: dict[str, Any], commit: str | None) -> Any:
         import wandb
 
-        live = self.parent is not None
         settings = wandb.Settings(
             silent=True,
             console="off",
             disable_git=True,
             disable_code=True,
             init_timeout=INIT_SECONDS,
-            x_disable_stats=not live,
-            **({"x_stats_pid": self.parent, "x_stats_track_process_tree": True} if live else {}),
+            x_disable_stats=self.parent is None,
         )
+        if self.parent is not None:
+            settings.x_stats_pid, settings.x_stats_track_process_tree = self.parent, True
         run = wandb.init(
             project=self.project,
             entity=self.entity,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.schema import RunConfig, WandbTracking
+from experiments.ranks import is_main
 from experiments.tracking import provenance
 
 GRACE = {"starting": 20.0, "connecting": 5.0, "online": 20.0, "offline": 20.0}
@@ -139,10 +140,12 @@ def describe(where: str) -> str:
 def mirrored(config: RunConfig) -> Iterator[list[WandbMirror]]:
     """The observers that the run's tracking asks for; says at the end what became of them.
 
+    Of several processes of a run the first one mirrors it.
     ``WANDB_MODE=disabled`` switches the mirror off, as it does for every user of wandb.
     """
     tracking = config.tracking
-    if not isinstance(tracking, WandbTracking) or os.environ.get("WANDB_MODE") == "disabled":
+    off = not is_main() or os.environ.get("WANDB_MODE") == "disabled"
+    if off or not isinstance(tracking, WandbTracking):
         yield []
         return
     mirror = WandbMirror(config, tracking)
