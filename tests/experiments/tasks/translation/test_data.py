@@ -137,7 +137,6 @@ def test_the_origin_says_whose_merges_and_dictionaries_they_are(folder):
     assert (prepared.folder / "dict.de.txt").read_text().endswith("elsewhere 1\n")
     assert "3 BPE merges" in found(folder, merges=3).origin
     assert "counted on these pairs" in found(folder, merges=3).origin
-    assert "learned on these pairs" in prepare(standin.source(), merges=20).origin
 
 
 def test_fewer_merges_make_shorter_pieces(folder):
@@ -219,6 +218,7 @@ def test_the_archive_is_prepared_as_fairseqs_script_does(tmp_path):
     assert [pair[0] for pair in text["train"]] == [x for x in german if x not in german[22::23]]
     assert text["train"][0][1] == "this is line 0 , it &apos;s good ."
     assert [pair[1] for pair in text["test"]] == [f"held out {n} &apos;" for n in range(5)]
+    assert "20 BPE merges learned on these pairs" in prepare(source, merges=20).origin
 
 
 def test_wmt_is_cleaned_joined_and_has_two_test_sets(tmp_path):
