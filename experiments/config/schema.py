@@ -178,6 +178,8 @@ SCHEDULES: Mapping[str, type[ScheduleConfig]] = {
 }
 """The configurations of schedules by name."""
 
+globals().update({made.__name__: made for made in SCHEDULES.values()})  # where pickle looks
+
 if TYPE_CHECKING:
     AnySchedule = ScheduleConfig
 else:

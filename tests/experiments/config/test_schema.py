@@ -1,9 +1,11 @@
 """What makes two runs the same run."""
 
+import pickle
+
 import pytest
 
 from experiments.config.compose import compose
-from experiments.config.schema import RunConfig
+from experiments.config.schema import SCHEDULES, RunConfig
 from experiments.config.validate import from_dict, resolve
 
 BASE = ["task.dataset=standin"]
@@ -59,3 +61,9 @@ def test_config_comes_back_from_plain_values() -> None:
     again = from_dict(original.model_dump(mode="json"))
     assert again == original
     assert again.run_id == original.run_id
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_config_goes_to_another_process(schedule: str) -> None:
+    original = config(f"schedule={schedule}")
+    assert pickle.loads(pickle.dumps(original)) == original
