@@ -47,7 +47,8 @@ def estimate(plan: Plan, slots: Sequence[str]) -> None:
     total = cost.seconds * len(left) / jobs
     say(
         f"  one run     about {duration(cost.seconds)} ({1000 * cost.seconds_per_update:.0f} ms an "
-        f"update, {jobs} at a time); the {len(left)} left about {duration(total)}"
+        f"update, {cost.start:.1f} s to start, {jobs} at a time); the {len(left)} left about "
+        f"{duration(total)}"
     )
     if left[0].protocol.name == "paper":
         return

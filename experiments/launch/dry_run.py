@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from experiments.config.schema import RunConfig
-from experiments.launch.estimate import cost_of, time_updates
+from experiments.launch.estimate import age_of_process, cost_of, time_updates
 from experiments.ranks import place
 from experiments.tasks.task import Task
 from experiments.terminal.progress import duration
@@ -27,11 +27,12 @@ def describe_needs(config: RunConfig) -> list[str]:
     """
     device = choose_device(config.runner.device)
     task, step, _, _ = prepare(config)
+    start = age_of_process()
     activations = activation_bytes(task, step)
     times = time_updates(
         config, task, step, UPDATES + 1, enough_seconds=MOST_SECONDS, most_seconds=MOST_SECONDS
     )
-    cost = cost_of(config, task, times, device)
+    cost = cost_of(config, task, start, times, device)
     parameters = sum(p.numel() for p in step.parameters)
     weights, state = size_of(step.parameters), size_of(state_tensors(step.optimizer))
     checkpoint = size_of(list(step.model.state_dict().values())) + state
@@ -49,6 +50,7 @@ def describe_needs(config: RunConfig) -> list[str]:
     speed = cost.batch_size / cost.seconds_per_update
     evaluations = f"{cost.evaluations:,} evaluation{'s' * (cost.evaluations != 1)}"
     lines += [
+        f"  start        {cost.start:.1f} s to the first update",
         f"  speed        {speed:,.1f} examples/s: {cost.seconds_per_update:.3g} s an update of "
         f"{cost.batch_size} (mean of {len(times)})",
         f"  time         about {duration(cost.seconds)}: {cost.updates:,} updates, {evaluations} "

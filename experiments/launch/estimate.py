@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+import psutil
 import torch
 
 from experiments.config.length import known_length, length
@@ -33,6 +34,8 @@ FORWARD_SHARE = 1 / 3
 class Cost:
     """What one run takes on this machine, while as many others go on as will."""
 
+    start: float
+    """Seconds from the start of its process to the first update."""
     seconds_per_update: float
     updates: int
     evaluations: int
@@ -43,10 +46,11 @@ class Cost:
 
     @property
     def seconds(self) -> float:
-        """Training and evaluations together."""
+        """Start, training and evaluations together."""
         per_example = self.seconds_per_update / self.batch_size
         evaluation = self.held_out_examples * per_example * FORWARD_SHARE
-        return self.updates * self.seconds_per_update + self.evaluations * evaluation
+        training = self.updates * self.seconds_per_update
+        return self.start + training + self.evaluations * evaluation
 
     def at_full_size(self, config: RunConfig) -> "Cost":
         """The same speed over as many updates as the run has on real data."""
@@ -92,7 +96,13 @@ def measure(config: RunConfig) -> Cost:
     if config.runner.threads is not None:
         torch.set_num_threads(config.runner.threads)
     task, step = build_step(config, device)
-    return cost_of(config, task, time_updates(config, task, step), device)
+    start = age_of_process()
+    return cost_of(config, task, start, time_updates(config, task, step), device)
+
+
+def age_of_process() -> float:
+    """Seconds since this process was started."""
+    return time.time() - psutil.Process().create_time()
 
 
 def time_updates(
@@ -124,10 +134,13 @@ def time_updates(
             return times[WARM_UP + 1 if step.captured else 1 :] or times[-1:]
 
 
-def cost_of(config: RunConfig, task: Task[Any], times: list[float], device: torch.device) -> Cost:
+def cost_of(
+    config: RunConfig, task: Task[Any], start: float, times: list[float], device: torch.device
+) -> Cost:
     """What the whole run takes if its updates go on as the measured ones."""
     whole = length(config, task.updates_per_epoch)
     return Cost(
+        start=start,
         seconds_per_update=statistics.fmean(times),  # a run waits for slow ones too
         updates=whole.updates,
         evaluations=math.ceil(whole.updates / whole.updates_per_epoch / config.protocol.eval_every),

@@ -27,6 +27,9 @@ from experiments.training.precision import choose_device
 from experiments.training.signals import STOP, StopRequest
 
 context = multiprocessing.get_context("forkserver")
+# Here, because the server imports at its own start alone: with the first process, of an estimate.
+# torch imports _dynamo with the first optimizer: two seconds a run.
+context.set_forkserver_preload(["experiments.launch.worker", "torch._dynamo"])
 
 CUDA_CONTEXT = 600 * 2**20
 """What a process takes of a GPU's memory besides its tensors."""
@@ -88,8 +91,6 @@ def run_local(
 
     A request to stop lets every run write a checkpoint and ends; no new ones are started.
     """
-    tasks = {f"experiments.tasks.{config.task.name}" for config in configs}
-    context.set_forkserver_preload(["experiments.launch.worker", *sorted(tasks)])
     waiting, running, free, told = list(configs), list[Worker](), list(slots), False
     try:
         while running or (waiting and not stop):

@@ -28,6 +28,12 @@ def workers(sweep: Path) -> list[psutil.Process]:
     return [p for p in children if p.ppid() in [c.pid for c in children]]
 
 
+def fork_server(sweep: psutil.Process) -> psutil.Process:
+    """The process that runs are forked from."""
+    (server,) = [child for child in sweep.children() if child.children()]
+    return server
+
+
 def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
     checkout: Checkout, store: Path
 ) -> None:
@@ -70,6 +76,7 @@ def test_cancel_saves_every_run_and_submit_goes_on(checkout: Checkout, store: Pa
 
 
 def test_ctrl_c_in_the_foreground_saves_every_run(checkout: Checkout, store: Path) -> None:
+    """And runs are forked with torch imported, although an estimate was forked before them."""
     grid = words(store, "optimizer=radam", "protocol.epochs=4000", "seed=1,2")
     process = psutil.Popen(
         [checkout.python, "-m", "experiments.sweep", "run", *grid],
@@ -78,6 +85,7 @@ def test_ctrl_c_in_the_foreground_saves_every_run(checkout: Checkout, store: Pat
         start_new_session=True,
     )
     wait_until(lambda: len(list(store.glob("cifar10/*/checkpoint-*.pt"))) == 2, "two are under way")
+    assert any("libtorch" in file.path for file in fork_server(process).memory_maps())
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     assert process.wait(60) == 130
     assert statuses(store) == ["interrupted"] * 2
