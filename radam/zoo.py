@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,21 +19,26 @@ from radam.options import check as check_values
 
 @dataclass(frozen=True)
 class Entry:
-    """One optimizer of the zoo.
+    """One optimizer of the zoo: all that is said of it anywhere, but how it is drawn.
 
     Attributes:
         name: what `make_optimizer` and configurations call it.
         title: what figures and tables call it.
         build: the class, or a function with its arguments.
-        warmup: the warmup that makes it what it is, by its name in `radam.schedules`, or None.
         reference: where it comes from.
+        warmup: the warmup that makes it what it is, by its name in `radam.schedules`, or None.
+        capture: the options with which a CUDA graph can hold its step, rate included, where that
+            is not the switch ``capturable``.
+        uncaptured: values of options with which none can.
     """
 
     name: str
     title: str
     build: Callable[..., Optimizer]
-    warmup: str | None
     reference: str
+    warmup: str | None = None
+    capture: Mapping[str, Any] | None = None
+    uncaptured: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:
@@ -48,6 +53,12 @@ class Entry:
         takes_options = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         return {**own, **OPTIONS} if takes_options else own
 
+    def captured(self, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What to add to ``options`` for a step that a CUDA graph can hold; None if none can."""
+        if any(options.get(name) == value for name, value in self.uncaptured.items()):
+            return None
+        return {"capturable": True} if "capturable" in self.defaults else self.capture
+
 
 _RADAM = "Liu et al., ICLR 2020, arXiv 1908.03265"
 _UNTUNED = "Ma & Yarats, AAAI 2021, arXiv 1910.04209"
@@ -59,37 +70,43 @@ ZOO: Mapping[str, Entry] = {
             "sgd",
             "SGD",
             partial(torch.optim.SGD, momentum=0.9),
-            None,
             "heavy ball, Polyak 1964; momentum 0.9 as in the paper's experiments",
+            capture={"fused": True},  # in torch's SGD this alone takes the rate from the device
         ),
-        Entry("adagrad", "Adagrad", torch.optim.Adagrad, None, "Duchi et al., JMLR 2011"),
-        Entry("adadelta", "Adadelta", torch.optim.Adadelta, None, "Zeiler, arXiv 1212.5701"),
-        Entry("rmsprop", "RMSProp", torch.optim.RMSprop, None, "Hinton et al., lecture 6e, 2012"),
-        Entry("adam", "Adam", optimizers.Adam, None, "Kingma & Ba, ICLR 2015, arXiv 1412.6980"),
-        Entry("adamw", "AdamW", optimizers.AdamW, None, "Loshchilov & Hutter, arXiv 1711.05101"),
-        Entry("amsgrad", "AMSGrad", optimizers.AMSGrad, None, "Reddi et al., ICLR 2018"),
-        Entry("adam_warmup", "Adam+warmup", optimizers.Adam, "linear", _RADAM),
-        Entry("adam_2k", "Adam-2k", optimizers.Adam2k, None, _RADAM),
-        Entry("adam_eps", "Adam-eps", optimizers.AdamEps, None, _RADAM),
-        Entry("radam", "RAdam", optimizers.RAdam, None, _RADAM),
-        Entry("radam_4step", "RAdam 4-step", optimizers.RAdam4Step, None, f"{_RADAM}, Appendix C"),
+        Entry("adam", "Adam", optimizers.Adam, "Kingma & Ba, ICLR 2015, arXiv 1412.6980"),
+        Entry("adam_warmup", "Adam+warmup", optimizers.Adam, _RADAM, warmup="linear"),
+        Entry("adam_2k", "Adam-2k", optimizers.Adam2k, _RADAM),
+        Entry("adam_eps", "Adam-eps", optimizers.AdamEps, _RADAM),
+        Entry("radam", "RAdam", optimizers.RAdam, _RADAM),
+        Entry(
+            "radam_4step",
+            "RAdam 4-step",
+            optimizers.RAdam4Step,
+            f"{_RADAM}, Appendix C",
+            uncaptured={"first_updates": "sgd_then_adam"},
+        ),
         Entry(
             "adam_untuned_linear",
             "Adam+untuned linear warmup",
             optimizers.Adam,
-            "untuned_linear",
             _UNTUNED,
+            warmup="untuned_linear",
         ),
         Entry(
             "adam_untuned_exponential",
             "Adam+untuned exponential warmup",
             optimizers.Adam,
-            "untuned_exponential",
             _UNTUNED,
+            warmup="untuned_exponential",
         ),
+        Entry("adamw", "AdamW", optimizers.AdamW, "Loshchilov & Hutter, arXiv 1711.05101"),
+        Entry("amsgrad", "AMSGrad", optimizers.AMSGrad, "Reddi et al., ICLR 2018"),
+        Entry("adagrad", "Adagrad", torch.optim.Adagrad, "Duchi et al., JMLR 2011"),
+        Entry("adadelta", "Adadelta", torch.optim.Adadelta, "Zeiler, arXiv 1212.5701"),
+        Entry("rmsprop", "RMSProp", torch.optim.RMSprop, "Hinton et al., lecture 6e, 2012"),
     )
 }
-"""Every optimizer by its name, in the order in which tables list them."""
+"""Every optimizer by its name, in the order in which results list them."""
 
 
 def make_optimizer(

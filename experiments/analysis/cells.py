@@ -23,8 +23,9 @@ from functools import cached_property
 import polars as pl
 
 from experiments.analysis.statistics import Estimate, Floats, mean
-from experiments.analysis.style import STYLES, title
+from experiments.analysis.style import title
 from experiments.analysis.wording import PROTOCOLS, data_title, task_title
+from radam.zoo import ZOO
 
 Settings = tuple[tuple[str, str], ...]
 """Fields of the configuration and their values."""
@@ -241,8 +242,8 @@ def _section(runs: pl.DataFrame, settings: Settings) -> Section:
             method = Method(part["optimizer"][0], differing)
             methods.append(method)
             parts.append(part.with_columns(pl.lit(method.label).alias("method")))
-    order = {name: place for place, name in enumerate(STYLES)}
-    methods.sort(key=lambda m: (order.get(m.optimizer, len(order)), _natural(m)))
+    order = {name: place for place, name in enumerate(ZOO)}
+    methods.sort(key=lambda m: (order.get(m.optimizer, len(order)), m.optimizer, _natural(m)))
     first = runs.row(0, named=True)
     return Section(
         task=first["task"],

@@ -1,14 +1,16 @@
 """What a grid will do and cost, said before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from experiments.config.length import describe_length, describe_setting
+from experiments.config.schema import OptimizerConfig
 from experiments.errors import UserError
 from experiments.launch.estimate import measure_side_by_side, measure_small
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
 from experiments.terminal.console import say
 from experiments.terminal.progress import duration, label
+from radam.zoo import ZOO
 
 
 def headline(plan: Plan) -> str:
@@ -32,11 +34,20 @@ def describe_grid(plan: Plan) -> None:
     say(f"  optimizers  {', '.join(optimizers)}")
     say(f"  rates α     {', '.join(f'{rate:g}' for rate in rates)}")
     say(f"  seeds       {', '.join(map(str, seeds))}")
-    for freeze in {c.optimizer.options.get("freeze_updates", 2000) for c in plan.configs} - {2000}:
-        say(f"  note        Adam-2k freezes its first {freeze} updates here, not 2,000")
+    for note in dict.fromkeys(note for c in plan.configs for note in _shortened(c.optimizer)):
+        say(f"  note        {note}")
     say(f"  runs        {len(plan.configs)}: {plan.counts}")
     if first.protocol.name in ("mini", "smoke") or plan.dataset == "standin":
         say("  This is not the paper's setting: its results decide no claim of the paper.")
+
+
+def _shortened(optimizer: OptimizerConfig) -> Iterator[str]:
+    """What a short protocol scales."""
+    entry = ZOO[optimizer.name]
+    usual = entry.defaults.get("freeze_updates")
+    here = optimizer.options.get("freeze_updates", usual)
+    if here != usual:
+        yield f"{entry.title} freezes its first {here:,} updates here, not {usual:,}"
 
 
 def estimate(plan: Plan, slots: Sequence[str]) -> None:

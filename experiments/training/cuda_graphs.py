@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from experiments.config.schema import OptimizerConfig, RunConfig, task_class
+from experiments.config.schema import RunConfig, task_class
 from experiments.errors import UserError
 from experiments.ranks import place
 from radam.zoo import ZOO
@@ -123,16 +123,7 @@ def _obstacle(config: RunConfig, device: torch.device) -> str | None:
         return f"the shapes inside an update of {config.task.name} depend on its batch"
     if place().world_size > 1:
         return f"the {place().world_size} processes of this run wait for each other in every update"
-    if capturable_options(config.optimizer) is None:
-        return f"{config.optimizer.name} reads its update number on the host in every update"
+    optimizer = config.optimizer
+    if ZOO[optimizer.name].captured(optimizer.options) is None:
+        return f"{optimizer.name} reads its update number on the host in every update"
     return None
-
-
-def capturable_options(optimizer: OptimizerConfig) -> dict[str, bool] | None:
-    """The options with which a CUDA graph can hold the optimizer's step, rate included, or None."""
-    if optimizer.options.get("first_updates") == "sgd_then_adam":
-        return None
-    if "capturable" in ZOO[optimizer.name].defaults:
-        return {"capturable": True}
-    # torch's fused SGD alone takes its rate from the device.
-    return {"fused": True} if optimizer.name == "sgd" else None

@@ -24,7 +24,7 @@ from experiments.tracking.result import RESULT, RunResult, now
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.batch_norm import synchronise_batch_norm
 from experiments.training.checkpoint import seed_apart, seed_everything
-from experiments.training.cuda_graphs import capturable_options, is_captured
+from experiments.training.cuda_graphs import is_captured
 from experiments.training.distributed import broadcast, on_every_rank
 from experiments.training.loop import Loop, Observer
 from experiments.training.precision import choose_device, set_precision
@@ -59,12 +59,11 @@ def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step
     task = build_task(config, device)
     seed_everything(config.seed)
     model = synchronise_batch_norm(task.build_model().train())
-    options = config.optimizer.options
+    name, options = config.optimizer.name, config.optimizer.options
     if captured is not None:
-        options |= capturable_options(config.optimizer) or {}
-    optimizer = radam.make_optimizer(
-        config.optimizer.name, model.parameters(), lr=config.optimizer.lr, **options
-    )
+        options |= radam.ZOO[name].captured(options) or {}
+    lr = config.optimizer.lr
+    optimizer = radam.make_optimizer(name, model.parameters(), lr=lr, **options)
     seed_apart(config.seed)
     grad_clip = config.training.grad_clip
     return task, Step(task, model, optimizer, autocast, grad_clip, captured=captured)

@@ -37,7 +37,7 @@ class Step:
         autocast: the precision's context, entered around the forward pass.
         grad_clip: largest norm of the gradient over all parameters, or None.
         captured: whether updates and evaluations become CUDA graphs, which the optimizer's
-            options must allow (:func:`~experiments.training.cuda_graphs.capturable_options`).
+            options must allow (:meth:`radam.zoo.Entry.captured`).
             False: the same kernels, launched one by one. None: nothing is made ready for graphs.
     """
 

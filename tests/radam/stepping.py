@@ -6,9 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radam import generic, make_optimizer
+from radam import ZOO, generic, make_optimizer
+from radam.adam_family import AdamFamily
 
-ADAM_FAMILY = ["adam", "adamw", "amsgrad", "adam_2k", "adam_eps", "radam", "radam_4step"]
+ADAM_FAMILY = [
+    name
+    for name, entry in ZOO.items()
+    if isinstance(entry.build, type) and issubclass(entry.build, AdamFamily) and not entry.warmup
+]
 
 
 def generic_options(options: dict[str, Any]) -> dict[str, Any]:

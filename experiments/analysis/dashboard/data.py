@@ -27,25 +27,6 @@ from experiments.analysis.style import style
 from experiments.analysis.wording import MINI, banner, data_title, metric_title, rate, within_warmup
 from experiments.tracking.wandb.client import read_record
 
-SYMBOLS = {
-    "s": "square",
-    "v": "triangle-down",
-    "D": "diamond",
-    "^": "triangle-up",
-    "P": "cross",
-    "o": "circle",
-    "X": "x",
-    ">": "triangle-right",
-    "<": "triangle-left",
-    "d": "diamond-tall",
-    "h": "hexagon",
-    "p": "pentagon",
-    "H": "hexagon2",
-    "*": "star",
-    ".": "circle-open",
-}
-"""The optimizers' markers (matplotlib's names) by Plotly's."""
-
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
 """Tell an optimizer's methods (lengths of warmup, say) apart: its colour is one."""
 
@@ -93,7 +74,7 @@ def method_data(method: Method, methods: Sequence[Method]) -> dict[str, Any]:
         "label": method.label,
         "optimizer": method.optimizer,
         "colour": drawn.colour,
-        "symbol": SYMBOLS[drawn.marker],
+        "symbol": drawn.symbol,
         "dash": own if len(kin) == 1 else DASHES[kin.index(method) % len(DASHES)],
     }
 

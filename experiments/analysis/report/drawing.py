@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def method_styles(methods: Sequence[Method]) -> dict[Method, Style]:
                 styles[method] = own
                 continue
             shade = 0.45 - 0.9 * place / (len(group) - 1)  # above 0 lighter, below darker
-            styles[method] = Style(_shade(own.colour, shade), own.marker, _DASHES[place % 4])
+            colour, dash = _shade(own.colour, shade), _DASHES[place % 4]
+            styles[method] = replace(own, colour=colour, dash=dash)
     return styles
 
 
@@ -57,7 +59,7 @@ def rate_styles(lrs: Sequence[float]) -> dict[float, Style]:
     """α from dark to light, readable without colour, with dashes."""
     shades = matplotlib.colormaps["cividis"](np.linspace(0.0, 0.8, len(lrs)))
     pairs = zip(lrs, shades, strict=True)
-    return {lr: Style(to_hex(shade), "", _DASHES[i % 4]) for i, (lr, shade) in enumerate(pairs)}
+    return {lr: Style(to_hex(shade), None, _DASHES[i % 4]) for i, (lr, shade) in enumerate(pairs)}
 
 
 def _shade(colour: str, by: float) -> str:

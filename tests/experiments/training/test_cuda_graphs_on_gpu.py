@@ -19,6 +19,7 @@ from experiments.tasks.cifar10 import task as cifar10
 from experiments.tracking.result import RunResult
 from experiments.training.run import build_step, run
 from experiments.training.signals import StopRequest
+from radam.zoo import ZOO
 from tests.experiments.training.noise import configure, noise_images
 
 CUDA = pytest.param(
@@ -64,8 +65,7 @@ def losses(device: str, words: list[str]) -> list[float]:
 @on_a_gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(
-    "optimizer",
-    ["sgd", "adam", "adam_2k", "amsgrad", "radam", "radam_4step", "rmsprop", "adadelta"],
+    "optimizer", [name for name, entry in ZOO.items() if entry.captured({}) and not entry.warmup]
 )
 def test_captured_is_launched_one_by_one(device: str, optimizer: str, precision: str) -> None:
     words = [f"optimizer={optimizer}", f"training.precision={precision}"]

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from experiments.analysis.curves import best_cells, curve, followed_split, read_curves
+from experiments.analysis.dashboard.data import section_data
 from experiments.analysis.report.drawing import heading, method_styles, paper_style
 from experiments.analysis.report.figures import (
     curves_figure,
@@ -15,7 +16,7 @@ from experiments.analysis.report.figures import (
     rates_figure,
     robustness_figure,
 )
-from experiments.analysis.style import style
+from experiments.analysis.style import MARKERS, STYLES, Style, style
 from tests.experiments.analysis.invented import RATES, learning_curve, only_section, run
 
 
@@ -141,6 +142,26 @@ def test_settings_of_one_optimizer_keep_its_marker_and_differ_in_shade(tmp_path:
     assert short.marker == long.marker == style("adam_warmup").marker
     assert short.colour != long.colour
     assert short.dash != long.dash
+
+
+@pytest.mark.parametrize("symbol", MARKERS)
+def test_any_symbol_can_be_drawn(
+    symbol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the page too; and where an optimizer stands whose name nobody knows here."""
+    monkeypatch.setitem(STYLES, "radam", Style("#123456", symbol))  # type: ignore[index]
+    for optimizer in ("radam", "zeppelin", "airship"):
+        for lr in RATES:
+            run(tmp_path, optimizer, lr, 1, 50.0)
+    section = only_section(tmp_path)
+    assert [m.optimizer for m in section.methods] == ["radam", "airship", "zeppelin"]
+    _, figure = drawn_texts(tmp_path)
+    markers = [line.get_marker() for line in figure.axes[0].lines]
+    assert markers == [style(m.optimizer).marker for m in section.methods]
+    plt.close(figure)
+    drawn = [method["symbol"] for method in section_data(section)["methods"]]
+    assert drawn == [style(m.optimizer).symbol for m in section.methods]
+    assert drawn[0] == symbol
 
 
 def test_a_curve_goes_on_over_the_others_where_a_run_diverged(tmp_path: Path) -> None:
