@@ -26,7 +26,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings: PROTOCOL=paper|recipe|mini|smoke DATASET=real|standin OPTIMIZERS=adam,radam"
+	@echo "  Settings: PROTOCOL=paper|recipe|short|mini|smoke DATASET=real|standin OPTIMIZERS=adam,radam"
 	@echo "            LRS=0.1,0.03 SEEDS=1,2 DEVICE=cpu|cuda JOBS=2 RADAM_DATA=folder"
 
 setup: $(VENV)/ready ## virtual environment .venv with everything in it

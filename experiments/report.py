@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("reports"), help="where to write (default: reports)"
     )
     made.add_argument("--task", help="only this task, such as cifar10")
-    made.add_argument("--protocol", help="only this protocol: paper, recipe, mini or smoke")
+    made.add_argument("--protocol", help="only this protocol: paper, recipe, short, mini or smoke")
     made.add_argument("--dataset", help="only this dataset: real or standin")
     made.add_argument(
         "--score",

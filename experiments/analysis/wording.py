@@ -11,7 +11,7 @@ TASKS = {
 
 METRICS = {"accuracy": "accuracy (%)", "perplexity": "perplexity", "bleu": "BLEU"}
 
-PROTOCOLS = ("paper", "recipe", "mini", "smoke")
+PROTOCOLS = ("paper", "recipe", "short", "mini", "smoke")
 """In the order in which they are shown."""
 
 DECIDING = ("paper", "recipe")

@@ -70,7 +70,7 @@ class Presets(Section):
 class ProtocolConfig(Section):
     """How much of a task is run."""
 
-    name: Literal["paper", "recipe", "mini", "smoke"]
+    name: Literal["paper", "recipe", "short", "mini", "smoke"]
     epochs: int | None = Field(gt=0, description="the run ends after so many epochs")
     updates: int | None = Field(
         gt=0, description="... or after so many updates, if these are over first"

@@ -37,7 +37,7 @@ def describe_grid(plan: Plan) -> None:
     for note in dict.fromkeys(note for c in plan.configs for note in _shortened(c.optimizer)):
         say(f"  note        {note}")
     say(f"  runs        {len(plan.configs)}: {plan.counts}")
-    if first.protocol.name in ("mini", "smoke") or plan.dataset == "standin":
+    if first.protocol.name not in ("paper", "recipe") or plan.dataset == "standin":
         say("  This is not the paper's setting: its results decide no claim of the paper.")
 
 

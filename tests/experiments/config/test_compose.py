@@ -12,6 +12,8 @@ from experiments.config.validate import resolve
 from tests.experiments.conftest import ROOT
 
 BATCHES = 500
+PAPERS_EPOCH = {"cifar10": 391, "imagenet": 1_125, "lm1b": 360}
+"""Batches of an epoch of the real data at ``short``."""
 
 
 TABLE = (ROOT / "README.md").read_text().split("| | choose from |")[1].split("\n\n")[0]
@@ -68,3 +70,25 @@ def test_all_three_on_one_line(task: str, schedule: str) -> None:
     config = resolve(compose(words))
     assert config.schedule.name == schedule
     assert config.schedule.warmup.kind == "linear"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_short_is_more_than_twice_radams_own_warmup(task: str) -> None:
+    config = resolve(compose([f"task={task}", "task.dataset=real", "protocol=short"]))
+    whole = length(config, PAPERS_EPOCH.get(task, BATCHES))
+    assert whole.updates > 2 * 2 / (1 - config.optimizer.beta2)
+
+
+@pytest.mark.parametrize(
+    ("task", "task_length"), [("cifar10", 186), ("imagenet", 90), ("lm1b", 14)]
+)
+def test_short_decays_where_the_paper_does(task: str, task_length: int) -> None:
+    """At the same fractions of the run, so that the parts have the same shares."""
+    words = [f"task={task}", "task.dataset=real"]
+    paper, short = (resolve(compose([*words, f"protocol={name}"])) for name in ("paper", "short"))
+    assert paper.protocol.epochs == task_length
+    whole = length(short, PAPERS_EPOCH[task])
+    at = short.schedule.in_updates(whole.updates_per_epoch)["milestones"]
+    fractions = [milestone / whole.updates for milestone in at]
+    wanted = [epoch / task_length for epoch in paper.schedule.options["milestones"]]
+    assert fractions == pytest.approx(wanted, abs=1e-3)

@@ -227,6 +227,7 @@ def test_one_seed_decides_nothing(tmp_path: Path, claim: str, monkeypatch: objec
 @pytest.mark.parametrize(
     ("change", "named"),
     [
+        ({"protocol": "short"}, ("short", "real")),
         ({"protocol": "mini"}, ("mini", "real")),
         ({"protocol": "mini", "dataset": "standin"}, ("mini", "standin")),
         ({"dataset": "standin"}, ("recipe", "standin")),
