@@ -68,5 +68,5 @@ def drawn(driver: Chrome, chart: str) -> list[dict[str, Any]]:
 
 def problems(driver: Chrome) -> list[str]:
     """What the console complained of since it was last asked."""
-    log: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's
+    log: list[dict[str, Any]] = driver.get_log("browser")
     return [entry["message"] for entry in log if entry["level"] != "INFO"]

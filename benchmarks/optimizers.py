@@ -99,7 +99,7 @@ class StraightLoop:
 
 def captured(optimizer: torch.optim.Optimizer) -> Step:
     """Return the replay of one step held in a CUDA graph."""
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch's own
+    side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):

@@ -33,7 +33,7 @@ def read_curves(section: Section) -> Records:
     """All records of the section's scored runs: COLUMNS, the metric, and the run's ``seed`` and
     ``status``. Read once for all figures; runs without records are left out."""
     runs = section.runs.filter(pl.col("status").is_in(["completed", "diverged"]))
-    schema = dict.fromkeys((*COLUMNS, section.metric), pl.Float64)
+    schema: dict[str, type[pl.DataType]] = dict.fromkeys((*COLUMNS, section.metric), pl.Float64)
     schema |= {"kind": pl.String, "split": pl.String}
     parts: dict[tuple[str, float], list[pl.DataFrame]] = {}
     for row in runs.select("method", "lr", "seed", "status", "folder").iter_rows(named=True):

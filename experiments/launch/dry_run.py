@@ -1,5 +1,6 @@
 """What a run needs, before it starts: memory, time and disk, from a few measured updates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -86,7 +87,7 @@ def state_tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [value for value in values if isinstance(value, Tensor)]
 
 
-def size_of(tensors: list[Tensor]) -> int:
+def size_of(tensors: Sequence[Tensor]) -> int:
     """Bytes."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 

@@ -111,7 +111,8 @@ def read_axes(overrides: Sequence[str]) -> Axes:
 def _products(composed: DictConfig) -> list[Axes]:
     """The products that an experiment lists for the protocol in hand; one empty one without."""
     products = []
-    for listed in OmegaConf.to_container(composed.get("grid") or OmegaConf.create([{}])):
+    grid: Any = OmegaConf.to_container(composed.get("grid") or OmegaConf.create([{}]))
+    for listed in grid:
         protocols = listed.pop("protocols", None)
         if protocols is None or composed.protocol.name in protocols:
             products.append({key: [_word(v) for v in values] for key, values in listed.items()})

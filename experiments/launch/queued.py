@@ -81,6 +81,7 @@ def _slurm_queue(store: Path) -> Queue:
         for run in runs:
             # Runs that share a job: their folders say which of them are at work.
             going = started and len(runs) == 1
-            state = "running" if going else "queued"
-            queue[run] = Entry(state, f"SLURM {job}_{index}", "" if started else reason)
+            queue[run] = Entry(
+                "running" if going else "queued", f"SLURM {job}_{index}", "" if started else reason
+            )
     return queue

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from rich.table import Table
 
@@ -72,7 +73,7 @@ def table(lines: Sequence[Line], title: str) -> Table:
         for line in lines:
             made.add_row(line.folder.name, line.label, line.state, line.note)
         return made
-    states = [s for s in State.__args__ if any(line.state == s for line in lines)]
+    states = [s for s in get_args(State) if any(line.state == s for line in lines)]
     made = Table("", *states, title=title)
     cells: dict[str, Counter[State]] = {}
     for line in lines:
@@ -101,7 +102,7 @@ def cost(lines: Sequence[Line]) -> str:
     if not done:
         return "no finished run yet that would tell what the rest takes"
     each = sum(result.wall_seconds for result in done) / len(done)
-    gpus = ", ".join(sorted({result.hardware.get("gpu") for result in done} - {None}))
+    gpus = ", ".join(sorted({str(gpu) for result in done if (gpu := result.hardware.get("gpu"))}))
     if gpus:  # a run of several processes has a GPU for each
         taken = sum(r.wall_seconds * r.hardware.get("processes", 1) for r in done) / len(done)
         total = f"{taken * left / 3600:.2g} GPU-hours on {gpus} left"

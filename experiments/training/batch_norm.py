@@ -23,7 +23,8 @@ def synchronise_batch_norm(model: nn.Module) -> nn.Module:
     if place().world_size == 1:
         return model
     if next(model.parameters()).device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return synchronised
     for module in model.modules():
         if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d):
             module.__class__ = _SynchronisedBatchNorm  # parameters and averages stay in place

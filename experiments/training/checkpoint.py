@@ -76,17 +76,19 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     if newest is None:
         return None
     try:
-        return torch.load(newest, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(newest, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{newest}: damaged checkpoint ({reason}); remove it to start this run again"
         ) from None
+    return state
 
 
 def random_state() -> dict[str, Any]:
     """The state of every global random generator, as tensors and plain values."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    numpy: Any = np.random.get_state()  # noqa: NPY002
+    name, keys, position, has_gauss, gauss = numpy
     return {
         "python": random.getstate(),
         "numpy": (name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),

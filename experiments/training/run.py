@@ -139,6 +139,8 @@ def _result(
     loop: Loop | None,
     error: str | None,
 ) -> RunResult:
+    dataset = config.task.dataset
+    assert dataset != "auto", "which data a run reads is settled before it starts"
     # A task that has read its data may know its chance level better than its class does.
     metric = loop.task.metric if loop else task_class(config.task.name).metric
     progress = loop.progress if loop else None
@@ -151,7 +153,7 @@ def _result(
         run_id=config.run_id,
         task=config.task.name,
         protocol=config.protocol.name,
-        dataset=config.task.dataset,
+        dataset=dataset,
         setting=describe_setting(config),
         optimizer=config.optimizer.name,
         lr=config.optimizer.lr,

@@ -108,7 +108,8 @@ def _stored(value: object, runs: pl.DataFrame, column: str) -> str | None:
     """The value as text, as the column's type writes it."""
     if column not in runs.columns or isinstance(value, str):
         return str(value)
-    return pl.Series([value]).cast(runs[column].dtype).cast(pl.String)[0]
+    text: str | None = pl.Series([value]).cast(runs[column].dtype).cast(pl.String)[0]
+    return text
 
 
 @cache

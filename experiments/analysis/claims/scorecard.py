@@ -157,13 +157,14 @@ def read_record(runs_root: Path, claim: Claim) -> dict[str, Any] | None:
     """The record of a computation, or None if there is none; UserError if it cannot be read."""
     path = Path(runs_root) / "mechanism" / f"{claim.record}.json"
     try:
-        return json.loads(path.read_text())
+        record: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: cannot be read ({error}); make it again with {claim.command}"
         ) from None
+    return record
 
 
 def as_data(rows: list[Row]) -> list[dict[str, Any]]:

@@ -99,9 +99,9 @@ def cell_data(cell: Cell) -> dict[str, Any]:
     """Mean and interval; null where there is none or it is infinite, as the words then say."""
     mean = cell.mean
     return {
-        "mean": _finite(mean and mean.value),
-        "low": _finite(mean and mean.low),
-        "high": _finite(mean and mean.high),
+        "mean": _finite(mean.value if mean else None),
+        "low": _finite(mean.low if mean else None),
+        "high": _finite(mean.high if mean else None),
         "n": cell.n,
         "diverged": cell.diverged,
         "text": cell_text(cell),

@@ -150,6 +150,7 @@ def _what_ran(section: Section) -> str:
         for commit, dirty in runs.select("commit", "dirty").unique().iter_rows()
     )
     hours = (runs["wall_seconds"].sum() or 0.0) / 3600
+    began, ended = str(runs["started"].min()), str(runs["finished"].max())
     chance = int(runs["at_chance"].sum())
     facts = {
         "Runs": f"{by_status}{f'; {chance} at chance' if chance else ''}",
@@ -160,7 +161,7 @@ def _what_ran(section: Section) -> str:
         "Commits": ", ".join(commits),
         "Hardware": _distinct(runs, "hardware"),
         "Versions": _distinct(runs, "versions"),
-        "Time": f"{hours:.2f} h of runs, {runs['started'].min()} to {runs['finished'].max()}",
+        "Time": f"{hours:.2f} h of runs, {began} to {ended}",
     }
     errors = runs.filter(pl.col("status") == "failed")["error"].drop_nulls().unique().to_list()
     if errors:

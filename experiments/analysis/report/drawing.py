@@ -64,7 +64,8 @@ def rate_styles(lrs: Sequence[float]) -> dict[float, Style]:
 
 def _shade(colour: str, by: float) -> str:
     towards = 1.0 if by > 0 else 0.0
-    return to_hex([c + abs(by) * (towards - c) for c in to_rgb(colour)])
+    red, green, blue = (c + abs(by) * (towards - c) for c in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def line(drawn: Style) -> dict[str, Any]:
@@ -92,7 +93,11 @@ def mark_diverged(axes: Axes, grid: Grid, styles: dict[Method, Style]) -> None:
                 continue
             height = 0.04 + 0.08 * level.get(cell.lr, 0)
             level[cell.lr] = level.get(cell.lr, 0) + 1
-            place = {"transform": axes.get_xaxis_transform(), "zorder": 5, "clip_on": False}
+            place: dict[str, Any] = {
+                "transform": axes.get_xaxis_transform(),
+                "zorder": 5,
+                "clip_on": False,
+            }
             axes.plot(
                 cell.lr,
                 height,
@@ -146,13 +151,15 @@ def _drawn(row: Sequence[Axes], after: float = 0.0) -> np.ndarray:
     """The values of lines and bands in the axes, from that share of the longest line on."""
     drawn = [np.asarray(line.get_xydata(), dtype=float) for axes in row for line in axes.lines]
     for axes in row:
-        drawn += [path.vertices for band in axes.collections for path in band.get_paths()]
+        paths = (path for band in axes.collections for path in band.get_paths())
+        drawn += [np.asarray(path.vertices, dtype=float) for path in paths]
     drawn = [points for points in drawn if len(points)]
     if not drawn:
         return np.array([])
     end = max(points[:, 0].max() for points in drawn)
-    values = np.concatenate([points[points[:, 0] >= after * end, 1] for points in drawn])
-    return values[np.isfinite(values)]
+    later = [points[points[:, 0] >= after * end, 1] for points in drawn]
+    values = np.concatenate(later)
+    return np.asarray(values[np.isfinite(values)])
 
 
 def heading(section: Section, width: float) -> str:

@@ -7,6 +7,7 @@ markers are the optimizers' own (``style.py``); legends stand outside the axes.
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def robustness_figure(section: Section, grid: Grid, kind: str, methods: Sequence
         for at, mean in means:
             if mean.low is not None and mean.high is not None and math.isfinite(mean.high):
                 axes.plot([at, at], [mean.low, mean.high], color=drawn.colour, linewidth=0.9)
-                ends = {"linestyle": "none", "marker": "_", "markersize": 4}
+                ends: dict[str, Any] = {"linestyle": "none", "marker": "_", "markersize": 4}
                 axes.plot([at, at], [mean.low, mean.high], color=drawn.colour, **ends)
     mark_diverged(axes, grid, styles)
     log_rates(axes, grid.lrs)
@@ -170,7 +171,7 @@ def profile_figure(section: Section, grid: Grid, kind: str, methods: Sequence[Me
         axes.step(thresholds, share, where="post", **line(drawn), label=method.label)
         if profile.low is not None and profile.high is not None:
             band = (100 * profile.low, 100 * profile.high)
-            shade = {"color": drawn.colour, "alpha": 0.13, "linewidth": 0}
+            shade: dict[str, Any] = {"color": drawn.colour, "alpha": 0.13, "linewidth": 0}
             axes.fill_between(thresholds, *band, step="post", **shade)
     axes.set_ylim(-2, 102)
     if grid.direction == "min":

@@ -16,6 +16,7 @@ from experiments.analysis.claims import Row
 from experiments.analysis.report.tables import ROBUSTNESS, cell_text, robustness_text, verdict_text
 from experiments.analysis.robustness import robustness
 from experiments.analysis.wording import banner, data_title, metric_title, rate
+from experiments.errors import UserError
 from experiments.tracking.wandb.client import flat_config
 
 ANALYSIS = "analysis"
@@ -180,6 +181,8 @@ def save(
     import wandb
 
     entity = entity or wandb.Api().default_entity
+    if entity is None:
+        raise UserError("Weights & Biases knows no entity of yours; set it in tracking/wandb.yaml")
     made = []
     for section in found:
         run = wandb.init(
@@ -195,7 +198,7 @@ def save(
         )
         columns, data = robustness_rows(section)
         run.log(
-            {"heatmap": wandb.Plotly(heatmap(section)), "robustness": wandb.Table(columns, data)}
+            {"heatmap": wandb.Plotly(heatmap(section)), "robustness": wandb.Table([*columns], data)}
         )
         run.finish()
         made.append(workspace(section, entity, project).save().url)
