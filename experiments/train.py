@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments.config.compose import settle_dataset
-from experiments.config.length import describe_setting
+from experiments.config.length import describe_setting, unreached
 from experiments.config.schema import CONFIG_DIR
 from experiments.config.validate import resolve
 from experiments.launch.dry_run import describe_needs
@@ -30,6 +30,8 @@ def main(composed: DictConfig) -> float | None:
         config, why = on_every_rank(lambda: settle_dataset(resolve(composed)))
         say(f"data: {why}")
         say(f"{config.task.name}, {config.protocol.name} protocol: {describe_setting(config)}")
+        for note in unreached(config):
+            say(f"note: {note}")
         if composed.dry_run:
             for line in on_every_rank(lambda: describe_needs(config)):
                 say(line)

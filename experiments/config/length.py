@@ -1,5 +1,6 @@
 """How long a run is, and α_t over it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from experiments.config.schema import ProtocolConfig, RunConfig, task_class
@@ -80,25 +81,43 @@ def check_length(config: RunConfig, length: Length | None) -> None:
         raise ValueError("; ".join(wrong))
 
 
+def unreached(config: RunConfig) -> list[str]:
+    """What of the protocol's own milestones lies beyond a shorter run, and so does nothing."""
+    presets, options = config.protocol.presets, config.schedule.options
+    return [
+        f"schedule.{name}: {', '.join(map(str, late))} of protocol={config.protocol.name} lies "
+        f"beyond the run of {end:g} {unit} and does nothing"
+        for name, late, end, unit in _beyond_the_end(config, known_length(config))
+        if options[name] == getattr(presets, name, None)
+    ]
+
+
 def _late_milestones(config: RunConfig, length: Length | None) -> list[str]:
-    """Milestones that a person wrote; a protocol's own do nothing beyond a shorter run."""
+    """Milestones that a person wrote; for the protocol's own see :func:`unreached`."""
+    presets, options = config.protocol.presets, config.schedule.model_dump(mode="json")
+    return [
+        f"schedule.{name}={options[name]}: longer than the run of {end:g} {unit}; write {name} "
+        f"below it, or lengthen protocol.{unit}"
+        for name, _, end, unit in _beyond_the_end(config, length)
+        if config.schedule.options[name] != getattr(presets, name, None)
+    ]
+
+
+def _beyond_the_end(
+    config: RunConfig, length: Length | None
+) -> Iterator[tuple[str, list[int], float, str]]:
+    """The schedule's options that count beyond the run: name, which numbers, end and its unit."""
     schedule, protocol = config.schedule, config.protocol
-    unit = getattr(schedule, "unit", None)
-    if unit is None:
-        return []
+    unit = getattr(schedule, "unit", "updates")
     end: float | None = protocol.epochs if unit == "epochs" else protocol.updates
     if length is not None:
-        epochs = length.updates / length.updates_per_epoch
-        end = epochs if unit == "epochs" else length.updates
-    wrong = []
-    for name, value in schedule.options.items():
-        late = isinstance(value, tuple) and end is not None and max(value, default=0) >= end
-        if late and value != getattr(protocol.presets, name, None):
-            wrong.append(
-                f"schedule.{name}={list(value)}: longer than the run of {end:g} {unit}; write "
-                f"{name} below it, or lengthen protocol.{unit}"
-            )
-    return wrong
+        end = length.updates / (length.updates_per_epoch if unit == "epochs" else 1)
+    for name in schedule.counted:
+        value = schedule.options[name]
+        numbers = value if isinstance(value, tuple) else (value,)
+        late = [number for number in numbers if end is not None and number >= end]
+        if late and end is not None:
+            yield name, late, end, unit
 
 
 def _no_time_to_train(config: RunConfig, length: Length | None) -> list[str]:

@@ -62,9 +62,9 @@ class Presets(Section):
     variant: str = Field("paper", description="RAdam's, see radam.RAdam")
     unit: Literal["epochs", "updates"] = Field("epochs", description="what milestones count")
     milestones: Annotated[tuple[int, ...], Field(strict=False)] = Field(
-        (), description="after which multi_step falls; those beyond a shorter run do nothing"
+        (), description="after which the rate falls; those beyond a shorter run do nothing"
     )
-    end_lr: float = Field(0.0, ge=0, description="where linear and cosine end")
+    end_lr: float = Field(0.0, ge=0, description="where decays to the end of the run end")
 
 
 class ProtocolConfig(Section):
@@ -140,14 +140,20 @@ class ScheduleConfig(Section):
         """The decay's own options, as they were written."""
         return {option.name: getattr(self, option.name) for option in DECAYS[self.name].options()}
 
+    @property
+    def counted(self) -> list[str]:
+        """The options that count, in the unit that ``unit`` says."""
+        return [o.name for o in DECAYS[self.name].options() if o.metadata["counts"] == "updates"]
+
     def in_updates(self, updates_per_epoch: int) -> dict[str, Any]:
         """:attr:`options` with epochs turned into updates."""
         scale = updates_per_epoch if getattr(self, "unit", "updates") == "epochs" else 1
-        counted = {o.name for o in DECAYS[self.name].options() if o.metadata["counts"] == "updates"}
-        return {
-            name: tuple(item * scale for item in value) if name in counted else value
-            for name, value in self.options.items()
-        }
+        options = self.options
+        for name in self.counted:
+            value = options[name]
+            whole = isinstance(value, int)
+            options[name] = value * scale if whole else tuple(item * scale for item in value)
+        return options
 
 
 def _schedule_config(name: str, decay: type[Decay]) -> type[ScheduleConfig]:

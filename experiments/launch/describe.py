@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from experiments.config.length import describe_length, describe_setting
+from experiments.config.length import describe_length, describe_setting, unreached
 from experiments.config.schema import OptimizerConfig
 from experiments.errors import UserError
 from experiments.launch.estimate import measure_side_by_side, measure_small
@@ -34,7 +34,8 @@ def describe_grid(plan: Plan) -> None:
     say(f"  optimizers  {', '.join(optimizers)}")
     say(f"  rates α     {', '.join(f'{rate:g}' for rate in rates)}")
     say(f"  seeds       {', '.join(map(str, seeds))}")
-    for note in dict.fromkeys(note for c in plan.configs for note in _shortened(c.optimizer)):
+    notes = (note for c in plan.configs for note in (*_shortened(c.optimizer), *unreached(c)))
+    for note in dict.fromkeys(notes):
         say(f"  note        {note}")
     say(f"  runs        {len(plan.configs)}: {plan.counts}")
     if first.protocol.name not in ("paper", "recipe") or plan.dataset == "standin":

@@ -87,10 +87,18 @@ def test_real_data_that_is_not_there_is_an_error(
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["protocol.epochs=1"], ["protocol.updates=3"], ["protocol.updates=3", "schedule=linear"]],
+    ("words", "note"),
+    [
+        (["protocol.epochs=1"], "schedule.milestones: 1 of protocol=smoke lies beyond"),
+        (["protocol.updates=3"], "schedule.milestones: 1 of protocol=smoke lies beyond"),
+        (["protocol.updates=3", "schedule=linear"], ""),
+    ],
 )
-def test_a_shorter_run_just_works(command: Command, smoke: list[str], words: list[str]) -> None:
-    """The milestones of the protocol that lie beyond its end do nothing."""
+def test_a_shorter_run_just_works(
+    command: Command, smoke: list[str], words: list[str], note: str
+) -> None:
+    """The milestones of the protocol that lie beyond its end do nothing, and one line says so."""
     done = command("experiments.train", *smoke, *words)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("note: ") == (1 if note else 0)
+    assert note in done.stdout
