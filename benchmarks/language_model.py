@@ -33,12 +33,13 @@ from benchmarks.machine import describe_machine
 from experiments.config.compose import compose
 from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
+from experiments.tasks.lm1b.config import Lm1bConfig
 from experiments.tasks.lm1b.corpus import COUNTS, MANIFEST, Manifest, Shard, Split
 from experiments.tasks.lm1b.data import folder_of
 from experiments.tasks.lm1b.encode import RawShard
 from experiments.tasks.lm1b.prepare import prepare
-from experiments.tasks.lm1b.published import TRAIN_TOKENS, WORDS
-from experiments.tasks.lm1b.task import Lm1bConfig
+from experiments.tasks.lm1b.published import WORDS
+from experiments.tasks.lm1b.texts import TRAIN_TOKENS
 from experiments.terminal.console import console
 from experiments.training.run import build_step
 

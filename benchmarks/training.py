@@ -28,9 +28,9 @@ from benchmarks.machine import describe_machine, matmul_rate
 from experiments.config.compose import compose
 from experiments.config.validate import resolve
 from experiments.tasks.cifar10 import task as cifar10
+from experiments.tasks.cifar10.config import Cifar10Config
 from experiments.tasks.cifar10.data import MEAN, STD
 from experiments.tasks.cifar10.model import ResNetCifar
-from experiments.tasks.cifar10.task import Cifar10Config
 from experiments.tasks.shared.images import ImageDataset, LabelledImages
 from experiments.terminal.console import console
 from experiments.training.run import build_step

@@ -25,9 +25,9 @@ from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import expand
 from experiments.launch.submission import run_key
+from experiments.tasks.cifar10.config import AVAILABLE
 from experiments.tasks.cifar10.data import resolve_dataset
 from experiments.tasks.cifar10.model import ResNetCifar
-from experiments.tasks.cifar10.task import AVAILABLE
 from experiments.terminal.console import exit_on_user_error, say
 from experiments.terminal.progress import duration
 

@@ -24,7 +24,8 @@ import polars as pl
 
 from experiments.analysis.statistics import Estimate, Floats, mean
 from experiments.analysis.style import title
-from experiments.analysis.wording import PROTOCOLS, data_title, task_title
+from experiments.analysis.wording import PROTOCOLS, data_title
+from experiments.tasks.registry import task_title
 from radam.zoo import ZOO
 
 Settings = tuple[tuple[str, str], ...]
@@ -100,6 +101,10 @@ class Cell:
         return self.n > 0 and self.diverged == self.n
 
 
+OWN_WARMUP = 2_000
+"""Updates over which RAdam's rate rises: about 2/(1−β2), at β2 = .999 (Ma & Yarats, 2019)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """The runs of one task × protocol × dataset, with the same settings for all optimizers."""
@@ -135,6 +140,12 @@ class Section:
         if len(chance):
             return float(chance[0])
         return -math.inf if self.direction == "max" else math.inf
+
+    @property
+    def within_warmup(self) -> bool:
+        """Whether its longest run lies inside RAdam's own warmup (:data:`OWN_WARMUP`)."""
+        longest = self.runs["updates"].max()
+        return isinstance(longest, int | float) and longest <= OWN_WARMUP
 
     @property
     def lengths(self) -> str:

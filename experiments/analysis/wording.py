@@ -1,14 +1,5 @@
 """What is said to people in more than one place: figures, tables, the report and the page."""
 
-TASKS = {
-    "cifar10": "CIFAR-10",
-    "imagenet": "ImageNet",
-    "lm1b": "One Billion Word",
-    "iwslt14_de_en": "IWSLT'14 De-En",
-    "iwslt14_en_de": "IWSLT'14 En-De",
-    "wmt16_en_de": "WMT'16 En-De",
-}
-
 METRICS = {"accuracy": "accuracy (%)", "perplexity": "perplexity", "bleu": "BLEU"}
 
 PROTOCOLS = ("paper", "recipe", "short", "mini", "smoke")
@@ -19,16 +10,11 @@ DECIDING = ("paper", "recipe")
 
 STANDIN = "STAND-IN data: says nothing about the paper"
 
-MINI = (
+WITHIN_WARMUP = (
     "So short a run lies inside RAdam's own warmup (about 2/(1−β2) = 2,000 updates at β2 = .999), "
-    "where RAdam takes smaller steps than the others throughout: mini results decide nothing "
+    "where RAdam takes smaller steps than the others throughout: such results decide nothing "
     "about the paper."
 )
-
-
-def task_title(task: str) -> str:
-    """``CIFAR-10`` for ``cifar10``; a task that has no title yet by its name."""
-    return TASKS.get(task, task)
 
 
 def metric_title(metric: str) -> str:
@@ -44,14 +30,6 @@ def data_title(dataset: str) -> str:
 def decides(protocol: str, dataset: str) -> bool:
     """Whether runs of this protocol on this dataset may decide a claim of the paper."""
     return protocol in DECIDING and dataset == "real"
-
-
-def within_warmup(task: str, protocol: str) -> bool:
-    """Whether :data:`MINI` must stand beside the results."""
-    return protocol == "mini" and task in _SHORT_IN_MINI
-
-
-_SHORT_IN_MINI = ("cifar10", "iwslt14_de_en", "iwslt14_en_de", "wmt16_en_de")
 
 
 def banner(protocol: str, dataset: str) -> str | None:

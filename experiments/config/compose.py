@@ -7,7 +7,7 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
 from experiments.config.length import check_length, known_length
-from experiments.config.schema import CONFIG_DIR, RunConfig, task_class
+from experiments.config.schema import CONFIG_DIR, RunConfig
 from experiments.errors import UserError
 
 
@@ -23,7 +23,7 @@ def settle_dataset(config: RunConfig) -> tuple[RunConfig, str]:
     Returns the settled configuration and a paragraph for the person. Raises :class:`UserError`
     where real data were asked for and cannot be had.
     """
-    task, why = task_class(config.task.name).locate(config.task, config.runner.data_dir)
+    task, why = config.task.locate(config.runner.data_dir)
     settled = config.model_copy(update={"task": task})
     try:
         check_length(settled, known_length(settled))

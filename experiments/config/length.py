@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from experiments.config.schema import ProtocolConfig, RunConfig, task_class
+from experiments.config.schema import RunConfig
+from experiments.tasks.config import ProtocolConfig
 from radam.schedules import DECAYS, Schedule, make_schedule
 
 
@@ -37,14 +38,14 @@ def length(config: RunConfig, batches_per_epoch: int) -> Length:
 
 def known_length(config: RunConfig) -> Length | None:
     """:func:`length` where the configuration alone tells it, without the data."""
-    batches = task_class(config.task.name).batches_per_epoch(config.task, config.protocol)
+    batches = config.task.batches_per_epoch(config.protocol)
     return None if batches is None else length(config, batches)
 
 
 def describe_setting(config: RunConfig) -> str:
     """Model, data and length of a run in a few words; stands beside its results."""
-    what = task_class(config.task.name).describe(config.task)
-    return f"{what}, {describe_length(config.protocol)} of batch {config.protocol.batch_size}"
+    length = describe_length(config.protocol)
+    return f"{config.task.describe()}, {length} of batch {config.protocol.batch_size}"
 
 
 def describe_length(protocol: ProtocolConfig) -> str:

@@ -5,7 +5,6 @@ Hydra composes YAML from ``configs/``; :func:`experiments.config.validate.resolv
 """
 
 import hashlib
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,81 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
-    SerializeAsAny,
     create_model,
-    field_validator,
     model_validator,
 )
 
 import radam.zoo
+from experiments.tasks.config import ProtocolConfig, Section, TaskConfig
+from experiments.tasks.registry import TASKS
 from radam.schedules import DECAYS, Decay
 
 SCHEMA_VERSION = 1
 """Part of every run's identity: raise it when the meaning of a scientific field changes."""
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
-
-
-class Section(BaseModel):
-    """A part of the configuration: immutable, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class TaskConfig(Section):
-    """What every task has; a task adds its own fields (see ``experiments/tasks/``)."""
-
-    name: str
-    dataset: Literal["auto", "real", "standin"] = Field(
-        description="real: the paper's data; standin: small embedded data, never compared with "
-        "the paper's figures; auto: real where it is found or can be downloaded, else standin"
-    )
-
-
-class Presets(Section):
-    """Values that a protocol hands to the optimizer and schedule files by interpolation.
-
-    They are not part of a run's identity: they act only through the fields that they fill.
-    """
-
-    lr: float = Field(gt=0, description="α of a single run; an experiment's grid sets its own")
-    weight_decay: float = Field(ge=0, description="λ, decoupled for the Adam family")
-    beta2: float = Field(gt=0, lt=1)
-    warmup_updates: int = Field(ge=1, description="T_w of Adam+warmup")
-    freeze_updates: int = Field(ge=0, description="the frozen updates of Adam-2k")
-    variant: str = Field("paper", description="RAdam's, see radam.RAdam")
-    unit: Literal["epochs", "updates"] = Field("epochs", description="what milestones count")
-    milestones: Annotated[tuple[int, ...], Field(strict=False)] = Field(
-        (), description="after which the rate falls; those beyond a shorter run do nothing"
-    )
-    end_lr: float = Field(0.0, ge=0, description="where decays to the end of the run end")
-
-
-class ProtocolConfig(Section):
-    """How much of a task is run."""
-
-    name: Literal["paper", "recipe", "short", "mini", "smoke"]
-    epochs: int | None = Field(gt=0, description="the run ends after so many epochs")
-    updates: int | None = Field(
-        gt=0, description="... or after so many updates, if these are over first"
-    )
-    batch_size: int = Field(gt=0, description="examples a batch, over all devices together")
-    eval_every: int = Field(gt=0, description="epochs between two evaluations")
-    average_epochs: int = Field(
-        ge=0,
-        description="the test at the end sees the average of the model after the last so many "
-        "whole epochs; 0: the model as it is",
-    )
-    presets: Presets
-
-    @model_validator(mode="after")
-    def _has_a_length(self) -> "ProtocolConfig":
-        if self.epochs is None and self.updates is None:
-            raise ValueError("give the run's length as protocol.epochs or protocol.updates")
-        return self
 
 
 class OptimizerConfig(Section):
@@ -188,8 +127,10 @@ globals().update({made.__name__: made for made in SCHEDULES.values()})  # where 
 
 if TYPE_CHECKING:
     AnySchedule = ScheduleConfig
-else:
+    AnyTask = TaskConfig
+else:  # pydantic tells the classes of a registry apart by their names
     AnySchedule = Annotated[Union[tuple(SCHEDULES.values())], Field(discriminator="name")]  # noqa: UP007
+    AnyTask = Annotated[Union[tuple(TASKS.values())], Field(discriminator="name")]  # noqa: UP007
 
 
 class TrainingConfig(Section):
@@ -262,7 +203,7 @@ class WandbTracking(Section):
 class RunConfig(Section):
     """One task × optimizer × schedule × protocol × seed, and how to run it."""
 
-    task: SerializeAsAny[TaskConfig]
+    task: AnyTask
     protocol: ProtocolConfig
     optimizer: OptimizerConfig
     schedule: AnySchedule
@@ -271,13 +212,6 @@ class RunConfig(Section):
     experiment: str | None = Field(description="the experiment that asked for this run")
     runner: RunnerConfig
     tracking: Annotated[LocalTracking | WandbTracking, Field(discriminator="name")]
-
-    @field_validator("task", mode="before")
-    @classmethod
-    def _typed_by_the_task(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return task_class(str(value.get("name"))).Config.model_validate(value)
-        return value
 
     @model_validator(mode="after")
     def _warmup_is_the_methods(self) -> "RunConfig":
@@ -311,25 +245,3 @@ class RunConfig(Section):
     def folder(self) -> Path:
         """The run's folder in the store: the same configuration always finds the same one."""
         return self.runner.runs_dir / self.task.name / self.run_id
-
-
-_MODULES = {
-    "cifar10": "cifar10.task",
-    "imagenet": "imagenet.task",
-    "iwslt14_de_en": "translation.iwslt14_de_en",
-    "iwslt14_en_de": "translation.iwslt14_en_de",
-    "lm1b": "lm1b.task",
-    "wmt16_en_de": "translation.wmt16_en_de",
-}
-
-
-def task_names() -> list[str]:
-    """The tasks there are."""
-    return sorted(_MODULES)
-
-
-def task_class(name: str) -> type:
-    """The class of a task: ``TASK`` of its module."""
-    if name not in _MODULES:
-        raise ValueError(f"task {name!r} does not exist; write one of {', '.join(task_names())}")
-    return importlib.import_module(f"experiments.tasks.{_MODULES[name]}").TASK

@@ -14,9 +14,9 @@ from experiments.config.schema import (
     LocalTracking,
     RunConfig,
     WandbTracking,
-    task_class,
 )
 from experiments.errors import UserError
+from experiments.tasks.registry import TASKS
 
 
 def resolve(composed: DictConfig) -> RunConfig:
@@ -49,7 +49,7 @@ def from_dict(raw: Mapping[str, Any]) -> RunConfig:
     return config
 
 
-CHOICES = (*SCHEDULES, "local", "wandb")
+CHOICES = (*SCHEDULES, *TASKS, "local", "wandb")
 """Names by which pydantic tells the kinds of a section apart; no part of a field's path."""
 
 
@@ -75,7 +75,7 @@ def _known_keys(path: list[str], raw: Mapping[str, Any]) -> list[str]:
     section: Any = RunConfig
     for part in path:
         if part == "task":
-            section = task_class(str(raw["task"]["name"])).Config
+            section = TASKS[str(raw["task"]["name"])]
         elif part == "schedule":
             section = SCHEDULES[str(raw["schedule"]["name"])]
         elif part == "tracking":

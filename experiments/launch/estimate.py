@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from experiments.config.length import known_length, length
-from experiments.config.schema import RunConfig, task_class
+from experiments.config.schema import RunConfig
 from experiments.launch.local import context
 from experiments.tasks.task import Task
 from experiments.training.cuda_graphs import WARM_UP
@@ -68,7 +68,7 @@ def measure_small(config: RunConfig) -> Cost:
     if choose_device(config.runner.device).type != "cpu":
         return measure(config)
     protocol, training = config.protocol, config.training
-    small = task_class(config.task.name).telling_batch or protocol.batch_size
+    small = config.task.probe_batch or protocol.batch_size
     small = min(small, protocol.batch_size)
     cost = measure(
         config.model_copy(
@@ -138,7 +138,7 @@ def cost_of(
     config: RunConfig, task: Task[Any], start: float, times: list[float], device: torch.device
 ) -> Cost:
     """What the whole run takes if its updates go on as the measured ones."""
-    whole = length(config, task.updates_per_epoch)
+    whole = length(config, task.batches_per_epoch)
     return Cost(
         start=start,
         seconds_per_update=statistics.fmean(times),  # a run waits for slow ones too

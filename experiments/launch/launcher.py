@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from experiments.config.compose import compose
-from experiments.config.schema import Section
 from experiments.errors import UserError
+from experiments.tasks.config import Section
 
 Engine = Literal["docker", "podman", "apptainer", "charliecloud", "pyxis"]
 

@@ -1,1 +1,1 @@
-"""The paper's tasks, one module each; a module's ``TASK`` is its class."""
+"""The tasks, a folder each; ``task.py`` and ``config.py`` beside them say what a task is."""

@@ -1,8 +1,10 @@
 """The contract of a task: data + model + loss + metric. The training loop knows nothing more.
 
-A task is a module ``experiments/tasks/<name>.py`` whose ``TASK`` is a subclass of :class:`Task`,
-and a file ``configs/task/<name>.yaml``. It hands the loop batches, a loss and an evaluation, and
-keeps these promises, which make runs reproducible:
+A task is a folder ``experiments/tasks/<name>/`` and a file ``configs/task/<name>.yaml``. What it
+can say without data is its configuration (``config.py``, a subclass of
+:class:`~experiments.tasks.config.TaskConfig`); with its data it is a subclass of :class:`Task`
+(``task.py``, as ``TASK``). It hands the loop batches, a loss and an evaluation, and keeps these
+promises, which make runs reproducible:
 
 * ``batches(epoch, skip)`` is a function of the seed, the epoch and the position alone, so that a
   run that stopped after k batches of an epoch goes on with the (k+1)-th;
@@ -16,14 +18,13 @@ keeps these promises, which make runs reproducible:
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from experiments.config.schema import ProtocolConfig, TaskConfig
+from experiments.tasks.config import Metric, ProtocolConfig, TaskConfig
 
 Batch = TypeVar("Batch")
 
@@ -44,30 +45,13 @@ def read_counts(counts: Counts) -> dict[str, float]:
     return {name: float(value) for name, value in counts.items()}
 
 
-@dataclass(frozen=True)
-class Metric:
-    """The figure by which runs of a task are compared."""
-
-    name: str
-    """Its key in :meth:`Task.metrics`."""
-    direction: Literal["max", "min"]
-    unit: str
-    chance: float | None
-    """The value of a model that has learned nothing; null where there is none."""
-
-    def better(self, a: float, b: float) -> bool:
-        """Whether ``a`` is strictly better than ``b``."""
-        return a > b if self.direction == "max" else a < b
-
-
 class Task(ABC, Generic[Batch]):
     """Data, model, loss and metric of one of the paper's tasks, on one device."""
 
-    Config: ClassVar[type[TaskConfig]]
-    metric: ClassVar[Metric]
-
-    updates_per_epoch: int
-    """Batches in an epoch."""
+    config: TaskConfig
+    metric: Metric
+    """The configuration's, with the chance level of the data that were read."""
+    batches_per_epoch: int
     held_out_examples: int
     """Examples that one evaluation of all splits reads; for estimates of time."""
     splits: tuple[Split, ...]
@@ -80,31 +64,6 @@ class Task(ABC, Generic[Batch]):
     """Processes that read data for this one (``runner.workers``); None: as the task sees fit."""
     uses_every_parameter: ClassVar[bool] = True
     """False if some batch leaves a parameter without a gradient: several processes must know."""
-    capturable: ClassVar[tuple[Literal["update", "evaluation"], ...]] = ()
-    """What CUDA graphs can hold. An update: batches are named tuples of tensors of a few shapes,
-    and the loss reads none of their values. An evaluation: nothing in it comes from the host."""
-    telling_batch: ClassVar[int | None] = None
-    """A small ``protocol.batch_size`` in proportion to which larger ones take their time, for
-    estimates; None: measure the whole."""
-
-    @classmethod
-    @abstractmethod
-    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
-        """Settle ``config.dataset``: ``real`` or ``standin``, and a paragraph that says why.
-
-        May download. Raises :class:`~experiments.errors.UserError` if ``real`` was asked for and
-        cannot be had.
-        """
-
-    @classmethod
-    @abstractmethod
-    def describe(cls, config: TaskConfig) -> str:
-        """Model and data in a few words, for a person; stands beside every result."""
-
-    @classmethod
-    def batches_per_epoch(cls, config: TaskConfig, protocol: ProtocolConfig) -> int | None:
-        """The batches of an epoch where the configuration alone tells them, else None."""
-        return None
 
     @abstractmethod
     def __init__(

@@ -58,14 +58,20 @@ class Bars:
         self.progress = progress
         self.bars: dict[str, TaskID] = {}
         self.facts: dict[str, dict[str, str]] = {}
-        self.grid = progress.add_task("all runs", total=runs, facts="") if runs > 1 else None
+        self.grid = (
+            progress.add_task("all runs", total=runs, facts="", of=runs) if runs > 1 else None
+        )
 
     def event(self, config: RunConfig, event: dict[str, Any]) -> None:
         """Take in a record of a run."""
         run = config.run_id
         if event["kind"] == "start":
             self.bars[run] = self.progress.add_task(
-                label(config), total=event["total"], completed=event["update"], facts=""
+                label(config),
+                total=event["total"],
+                completed=event["update"],
+                facts="",
+                of=event["total"] or "?",  # a container's run knows it from its data alone
             )
             self.facts[run] = {}
             return
@@ -131,7 +137,7 @@ def display(runs: int) -> Iterator[Display]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.completed:.0f}/{task.fields[of]}"),
         TextColumn("{task.fields[facts]}", markup=False),
         TimeRemainingColumn(),
     )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from experiments.config.schema import RunConfig, task_class
+from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.ranks import place
 from radam.zoo import ZOO
@@ -119,7 +119,7 @@ def is_captured(config: RunConfig, device: torch.device) -> bool | None:
 def _obstacle(config: RunConfig, device: torch.device) -> str | None:
     if device.type != "cuda":
         return f"CUDA graphs need a CUDA GPU, and this run is on {device.type}"
-    if "update" not in task_class(config.task.name).capturable:
+    if "update" not in config.task.capturable:
         return f"the shapes inside an update of {config.task.name} depend on its batch"
     if place().world_size > 1:
         return f"the {place().world_size} processes of this run wait for each other in every update"

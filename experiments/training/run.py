@@ -15,9 +15,10 @@ from experiments.config.length import (
     describe_setting,
     length,
 )
-from experiments.config.schema import SCHEMA_VERSION, RunConfig, task_class
+from experiments.config.schema import SCHEMA_VERSION, RunConfig
 from experiments.errors import UserError
 from experiments.ranks import is_main, place
+from experiments.tasks import registry
 from experiments.tasks.task import Task
 from experiments.tracking import provenance
 from experiments.tracking.result import RESULT, RunResult, now
@@ -38,7 +39,7 @@ AT_CHANCE = 1.2
 
 def build_task(config: RunConfig, device: torch.device) -> Task[Any]:
     """The task with its data loaded. Raises :class:`UserError` for missing or damaged data."""
-    task = task_class(config.task.name)(
+    task = registry.load(
         config.task,
         config.protocol,
         data_dir=config.runner.data_dir,
@@ -76,7 +77,7 @@ def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule, Length]:
         torch.set_num_threads(config.runner.threads)
     task, step = build_step(config, device)
     try:
-        whole = length(config, task.updates_per_epoch)
+        whole = length(config, task.batches_per_epoch)
         check_length(config, whole)
     except ValueError as error:
         raise UserError(str(error)) from None
@@ -141,8 +142,7 @@ def _result(
 ) -> RunResult:
     dataset = config.task.dataset
     assert dataset != "auto", "which data a run reads is settled before it starts"
-    # A task that has read its data may know its chance level better than its class does.
-    metric = loop.task.metric if loop else task_class(config.task.name).metric
+    metric = loop.task.metric if loop else config.task.metric
     progress = loop.progress if loop else None
     final = progress.final if progress and status == "completed" else None
     seconds = progress.training_seconds if progress else 0.0

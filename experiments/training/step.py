@@ -62,7 +62,7 @@ class Step:
         self.evaluations: dict[Split, Captured] = {}
         if captured is not None:
             self.updates = Captured(self.device, graphs=captured)
-            if "evaluation" in task.capturable:
+            if "evaluation" in task.config.capturable:
                 self.evaluations = {s: Captured(self.device, graphs=captured) for s in task.splits}
 
     def __call__(self, batches: Sequence[Any], lr: float) -> tuple[Tensor, Counts]:

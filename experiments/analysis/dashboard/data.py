@@ -24,7 +24,7 @@ from experiments.analysis.report.tables import (
 )
 from experiments.analysis.robustness import robustness
 from experiments.analysis.style import style
-from experiments.analysis.wording import MINI, banner, data_title, metric_title, rate, within_warmup
+from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title, metric_title, rate
 from experiments.tracking.wandb.client import read_record
 
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
@@ -47,7 +47,7 @@ def section_data(section: Section) -> dict[str, Any]:
         "title": section.title,
         "task": section.task,
         "warning": warning,
-        "note": MINI if within_warmup(section.task, section.protocol) else None,
+        "note": WITHIN_WARMUP if section.within_warmup else None,
         "lengths": section.lengths if warning else "",
         "settings": section.runs["setting"].drop_nulls().unique().sort().to_list(),
         "origins": section.runs["origin"].drop_nulls().unique().sort().to_list(),

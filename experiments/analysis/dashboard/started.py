@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from experiments.tasks.registry import TASKS
 from experiments.tracking.result import RESULT
 from experiments.tracking.run_folder import CONFIG, RunFolder
 from experiments.tracking.store import flatten
@@ -33,11 +34,9 @@ def _without_result(root: Path) -> list[Path]:
 
 
 def _row(folder: Path) -> dict[str, Any] | None:
-    from experiments.config.schema import task_class
-
     try:
         config = yaml.safe_load((folder / CONFIG).read_text())
-        metric = task_class(config["task"]["name"]).metric
+        metric = TASKS[config["task"]["name"]].model_validate(config["task"]).metric
         warmup = config["schedule"]["warmup"]
         return {
             "run_id": folder.name,

@@ -12,12 +12,11 @@ from experiments.analysis.report.tables import ROBUSTNESS, cell_text, robustness
 from experiments.analysis.report.translations import examples
 from experiments.analysis.robustness import robustness
 from experiments.analysis.wording import (
-    MINI,
+    WITHIN_WARMUP,
     banner,
     data_title,
     metric_title,
     rate,
-    within_warmup,
 )
 
 _FIGURES = {
@@ -118,8 +117,8 @@ def _section(section: Section, figures: Sequence[Path]) -> str:
     parts: list[str] = [f"## {_text(section.title)}"]
     if warning := banner(section.protocol, section.dataset):
         parts.append("\n".join(f"> **{line}.**  " for line in warning.splitlines()))
-    if within_warmup(section.task, section.protocol):
-        parts.append(f"> {MINI}")
+    if section.within_warmup:
+        parts.append(f"> {WITHIN_WARMUP}")
     parts.append(_what_ran(section))
     tables: dict[str, list[str]] = {}  # a run that is tested only at its end has one for all kinds
     for kind in section.kinds():

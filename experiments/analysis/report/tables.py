@@ -17,12 +17,11 @@ from experiments.analysis.robustness import Robustness, robustness
 from experiments.analysis.statistics import Estimate, number, probability_of_improvement
 from experiments.analysis.style import NOT_RUN, NOT_SUPPORTED, SUPPORTED, UNDECIDED, style
 from experiments.analysis.wording import (
-    MINI,
+    WITHIN_WARMUP,
     banner,
     data_title,
     metric_title,
     rate,
-    within_warmup,
 )
 
 ROBUSTNESS = {
@@ -54,8 +53,8 @@ def summary_table(results: pl.DataFrame, kind: str = "final") -> RenderableType:
         parts += [Text(text, style="dim") for text in (*settings[:3], section.lengths) if text]
         if warning := banner(section.protocol, section.dataset):
             parts.append(Text(warning, style="bold red"))
-        if within_warmup(section.task, section.protocol):
-            parts.append(Text(MINI, style="red"))
+        if section.within_warmup:
+            parts.append(Text(WITHIN_WARMUP, style="red"))
         grid = section.grid(kind)
         parts.append(grid_table(section, grid, kind))
         parts.append(robustness_table(section, grid, kind))

@@ -16,6 +16,7 @@ from experiments.tasks.cifar10 import parquet, pickles
 from experiments.tasks.cifar10.cache import cached
 from experiments.tasks.cifar10.published import TRAIN_ROWS, Rows
 from experiments.tasks.cifar10.standin import standin_digits
+from experiments.tasks.config import Resolution
 from experiments.tasks.shared.images import ImageDataset, LabelledImages
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
@@ -38,14 +39,6 @@ class Source:
     """The folder or file, for people."""
     read: Callable[[], Rows]
     """Reads and checks all of it, or raises UserError."""
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """Which dataset a run uses, and why: one line or paragraph for the person."""
-
-    dataset: Literal["real", "standin"]
-    reason: str
 
 
 def resolve_dataset(

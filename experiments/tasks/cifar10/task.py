@@ -3,48 +3,23 @@
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.config.schema import ProtocolConfig, TaskConfig
 from experiments.errors import UserError
 from experiments.ranks import check_divisible, rank_slice
-from experiments.tasks.cifar10.data import load_cifar10, resolve_dataset
+from experiments.tasks.cifar10.config import Cifar10Config
+from experiments.tasks.cifar10.data import load_cifar10
 from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.tasks.config import ProtocolConfig
 from experiments.tasks.shared.augment import Normalise, crop_and_flip, plan_epoch
 from experiments.tasks.shared.images import LabelledImages
-from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
+from experiments.tasks.task import Counts, Split, Task, add_counts
 
-AVAILABLE = {"real": (50_000, 10_000), "standin": (1_433, 364)}
-"""Training and test images there are."""
 TEST_BATCH = 100
-
-
-class Cifar10Config(TaskConfig):
-    """Sizes of the network and of the data; the protocol sets them."""
-
-    name: Literal["cifar10"]
-    depth: int = Field(ge=8, description="layers of the network: 6n + 2; the paper's is 20")
-    widths: Annotated[
-        tuple[int, int, int],
-        Field(strict=False, description="channels of the three stages; the paper's: 16, 32, 64"),
-    ]
-    train_examples: int | None = Field(gt=0, description="the first so many; null: all")
-    test_examples: int | None = Field(gt=0, description="the first so many; null: all")
-    validation_examples: int = Field(
-        ge=0, description="taken from the end of the training examples; the paper takes none"
-    )
-
-    @field_validator("depth")
-    @classmethod
-    def _six_n_plus_two(cls, value: int) -> int:
-        if (value - 2) % 6:
-            raise ValueError(f"depth {value} is not 6n + 2; write 8, 14, 20, 26, ...")
-        return value
 
 
 class CropBatch(NamedTuple):
@@ -59,33 +34,6 @@ class CropBatch(NamedTuple):
 class Cifar10(Task[CropBatch]):
     """The images lie on the device as bytes and are augmented there, a whole batch at a time."""
 
-    Config = Cifar10Config
-    metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=10.0)
-    capturable = ("update", "evaluation")
-
-    @classmethod
-    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
-        found = resolve_dataset(config.dataset, data_dir)
-        return config.model_copy(update={"dataset": found.dataset}), found.reason
-
-    @classmethod
-    def describe(cls, config: TaskConfig) -> str:
-        assert isinstance(config, Cifar10Config)
-        images = "handwritten digits (STAND-IN)" if config.dataset == "standin" else "images"
-        train, test = _sizes(config)
-        return (
-            f"ResNet-{config.depth} with {'-'.join(map(str, config.widths))} channels, "
-            f"{train - config.validation_examples:,} training and {test:,} test {images}"
-        )
-
-    @classmethod
-    def batches_per_epoch(cls, config: TaskConfig, protocol: ProtocolConfig) -> int | None:
-        assert isinstance(config, Cifar10Config)
-        if config.dataset == "auto":
-            return None
-        examples = _sizes(config)[0] - config.validation_examples
-        return math.ceil(examples / protocol.batch_size)
-
     def __init__(
         self,
         config: Cifar10Config,
@@ -99,6 +47,7 @@ class Cifar10(Task[CropBatch]):
         check_divisible(protocol.batch_size)
         data = load_cifar10(data_dir, dataset=config.dataset)
         self.config, self.device, self.seed = config, device, seed
+        self.metric = config.metric
         self.batch_size, self.classes, self.origin = protocol.batch_size, data.classes, data.origin
         train = _first(data.train, config.train_examples)
         kept = len(train) - config.validation_examples
@@ -114,7 +63,7 @@ class Cifar10(Task[CropBatch]):
         self.held_out: dict[str, LabelledImages] = held_out
         self.splits = ("validation", "test") if config.validation_examples else ("test",)
         self.normalise = Normalise(data.mean, data.std, device)
-        self.updates_per_epoch = math.ceil(kept / protocol.batch_size)
+        self.batches_per_epoch = math.ceil(kept / protocol.batch_size)
         self.held_out_examples = sum(len(images) for images in held_out.values())
 
     def build_model(self) -> nn.Module:
@@ -150,12 +99,6 @@ class Cifar10(Task[CropBatch]):
             "loss": counts["loss"] / counts["count"],
             "accuracy": 100 * counts["correct"] / counts["count"],
         }
-
-
-def _sizes(config: Cifar10Config) -> tuple[int, int]:
-    """How many training and test images a run reads, validation included."""
-    train, test = AVAILABLE[config.dataset]
-    return min(config.train_examples or train, train), min(config.test_examples or test, test)
 
 
 def _count(logits: Tensor, labels: Tensor, mean_loss: Tensor) -> Counts:

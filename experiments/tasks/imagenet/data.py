@@ -9,10 +9,11 @@ import torch
 
 from experiments.errors import UserError
 from experiments.files import portable
-from experiments.tasks.cifar10.data import Resolution
-from experiments.tasks.imagenet import hub, standin
+from experiments.tasks.config import Resolution
+from experiments.tasks.imagenet import hub
 from experiments.tasks.imagenet.check import find_damaged
 from experiments.tasks.imagenet.files import Pictures, class_folders, read_folder
+from experiments.tasks.imagenet.sizes import REAL, STANDIN_TEST, STANDIN_TRAIN, Size
 from experiments.tasks.imagenet.standin import standin_folder
 
 FOLDERS = ("imagenet", "ILSVRC2012", "ILSVRC/Data/CLS-LOC", ".")
@@ -26,17 +27,7 @@ Source = Literal["folder", "huggingface"]
 Damage = Literal["fatal", "skip"]
 
 
-@dataclass(frozen=True)
-class Size:
-    """Classes and pictures that there are."""
-
-    classes: int
-    train: int
-    test: int
-
-
-REAL = Size(1_000, 1_281_167, 50_000)
-STANDIN = Size(10, sum(standin.TRAIN), sum(standin.TEST))
+STANDIN = Size(len(STANDIN_TRAIN), sum(STANDIN_TRAIN), sum(STANDIN_TEST))
 
 
 @dataclass(frozen=True)

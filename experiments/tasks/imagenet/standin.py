@@ -9,12 +9,9 @@ import numpy as np
 from PIL import Image
 
 from experiments.errors import UserError
+from experiments.tasks.imagenet.sizes import STANDIN_TRAIN
 
 FOLDER = "imagenet-standin"
-TRAIN = (142, 145, 141, 146, 144, 145, 144, 143, 139, 144)
-"""Training pictures of each class."""
-TEST = (36, 37, 36, 37, 37, 37, 37, 36, 35, 36)
-"""Test pictures of each class."""
 
 
 def standin_folder(data_dir: Path) -> Path:
@@ -53,7 +50,7 @@ def _render_all(folder: Path) -> None:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    seen = [0] * len(TRAIN)
+    seen = [0] * len(STANDIN_TRAIN)
     for number, (digit, label) in enumerate(zip(digits.images, digits.target, strict=True)):
         # Every fifth of a class is for testing: spread over the writers, who follow one another.
         split = "val" if seen[label] % 5 == 0 else "train"

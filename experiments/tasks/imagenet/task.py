@@ -5,25 +5,17 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Sampler
 
-from experiments.config.schema import ProtocolConfig, TaskConfig
 from experiments.errors import UserError
 from experiments.ranks import check_divisible, place
-from experiments.tasks.imagenet.data import (
-    MEAN,
-    REAL,
-    STD,
-    Part,
-    load_imagenet,
-    resolve_imagenet,
-)
+from experiments.tasks.config import ProtocolConfig
+from experiments.tasks.imagenet.config import ImageNetConfig
+from experiments.tasks.imagenet.data import MEAN, STD, Part, load_imagenet
 from experiments.tasks.imagenet.loader import (
     CutPictures,
     Cutting,
@@ -33,9 +25,8 @@ from experiments.tasks.imagenet.loader import (
     TestOrder,
     TrainingOrder,
 )
-from experiments.tasks.imagenet.standin import TEST, TRAIN
 from experiments.tasks.shared.augment import Normalise
-from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
+from experiments.tasks.task import Counts, Split, Task, add_counts
 
 Batches = Iterable[PixelBatch]
 
@@ -43,66 +34,8 @@ MOST_WORKERS = 16
 """More reading processes than these keep no single GPU busier."""
 
 
-class ImageNetConfig(TaskConfig):
-    """What is read of the data, and how it is cut; the protocol sets the sizes."""
-
-    name: Literal["imagenet"]
-    source: Literal["folder", "huggingface"] = Field(
-        description="where ImageNet comes from: a folder or the archives under runner.data_dir, "
-        "or Hugging Face's ILSVRC/imagenet-1k"
-    )
-    loader: Literal["torch", "dali"] = Field(
-        description="torch: DataLoader workers; dali: NVIDIA DALI decodes and resizes"
-    )
-    damaged: Literal["fatal", "skip"] = Field(
-        description="a damaged picture ends the run, or is left out and counted in the result"
-    )
-    crop: int = Field(ge=32, description="sides of what the network is shown; the paper's: 224")
-    resize: int = Field(ge=32, description="the shorter side before the test's central crop")
-    classes: int | None = Field(gt=1, description="the first so many; null: all")
-    train_per_class: int | None = Field(gt=0, le=732, description="null: all; none has fewer")
-    test_per_class: int | None = Field(gt=0, le=50, description="null: all")
-
-    @model_validator(mode="after")
-    def _crop_inside(self) -> "ImageNetConfig":
-        if self.resize < self.crop:
-            raise ValueError(
-                f"task.resize={self.resize}: smaller than the crop; write task.crop={self.crop} "
-                "or more"
-            )
-        return self
-
-
 class ImageNet(Task[PixelBatch]):
     """Pictures come from worker processes as bytes and are normalised on the device."""
-
-    Config = ImageNetConfig
-    metric: ClassVar[Metric] = Metric("accuracy", "max", "%", chance=100 / REAL.classes)
-    capturable = ("update",)  # an evaluation waits for files
-    telling_batch: ClassVar[int | None] = 8
-
-    @classmethod
-    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
-        assert isinstance(config, ImageNetConfig)
-        found = resolve_imagenet(config.dataset, config.source, data_dir)
-        return config.model_copy(update={"dataset": found.dataset}), found.reason
-
-    @classmethod
-    def describe(cls, config: TaskConfig) -> str:
-        assert isinstance(config, ImageNetConfig)
-        pictures = "rendered digits (STAND-IN)" if config.dataset == "standin" else "images"
-        classes, train, test = _sizes(config)
-        return (
-            f"ResNet-18 at {config.crop} pixels, {train:,} training and {test:,} test {pictures} "
-            f"of {classes:,} classes"
-        )
-
-    @classmethod
-    def batches_per_epoch(cls, config: TaskConfig, protocol: ProtocolConfig) -> int | None:
-        assert isinstance(config, ImageNetConfig)
-        if config.dataset == "auto":
-            return None
-        return math.ceil(_sizes(config)[1] / protocol.batch_size)
 
     def __init__(
         self,
@@ -125,14 +58,14 @@ class ImageNet(Task[PixelBatch]):
         )
         self.config, self.device = config, device
         self.classes, self.skipped, self.origin = data.classes, data.skipped, data.origin
-        self.metric = replace(type(self).metric, chance=100 / data.classes)  # type: ignore[misc]
+        self.metric = replace(config.metric, chance=100 / data.classes)
         train, test = len(data.train.labels), len(data.test.labels)
         if train < protocol.batch_size:
             raise UserError(
                 f"protocol.batch_size={protocol.batch_size}: larger than the {train} training "
                 "images; write a smaller one"
             )
-        self.updates_per_epoch = math.ceil(train / protocol.batch_size)
+        self.batches_per_epoch = math.ceil(train / protocol.batch_size)
         self.held_out_examples, self.splits = test, ("test",)
         self.normalise = Normalise(MEAN, STD, device)
         self.order = TrainingOrder(seed, train, protocol.batch_size)
@@ -187,22 +120,6 @@ class ImageNet(Task[PixelBatch]):
 
             return DaliLoader(pictures, order, workers, self.device)
         return Loader(pictures, order, workers, self.device)
-
-
-def _sizes(config: ImageNetConfig) -> tuple[int, int, int]:
-    """Classes, training and test images that a run reads, if none is damaged."""
-    if config.dataset == "standin":
-        train = [min(n, config.train_per_class or n) for n in TRAIN[: config.classes]]
-        test = [min(n, config.test_per_class or n) for n in TEST[: config.classes]]
-        return len(train), sum(train), sum(test)
-    classes = min(config.classes or REAL.classes, REAL.classes)
-    # Without a number a class, a part of the classes is counted when they are read.
-    train_each, test_each = config.train_per_class, config.test_per_class
-    return (
-        classes,
-        train_each * classes if train_each else REAL.train * classes // REAL.classes,
-        test_each * classes if test_each else REAL.test * classes // REAL.classes,
-    )
 
 
 def suggest_workers(device: torch.device) -> int:

@@ -1,29 +1,20 @@
 """Which text the language model is trained on: One Billion Word, prepared, or a stand-in."""
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from experiments.errors import UserError
+from experiments.tasks.config import Resolution
 from experiments.tasks.lm1b.corpus import Corpus, unfinished
 from experiments.tasks.lm1b.published import ARCHIVE, FOLDERS, HUB_FOLDER, present
 from experiments.tasks.lm1b.standin import prepare_standin
-
-Standin = Literal["pydoc", "europarlmin"]
+from experiments.tasks.lm1b.texts import Standin
 
 PREPARED = "lm1b_prepared"
 """The folder under the data folder where prepared texts lie."""
 
 PREPARE = "python -m scripts.prepare_lm1b"
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """Which dataset a run uses, and why: a paragraph for the person."""
-
-    dataset: Literal["real", "standin"]
-    reason: str
 
 
 def folder_of(data_dir: Path, text: str, least_count: int) -> Path:

@@ -26,8 +26,6 @@ HUB_FOLDER = "lm1b/plain_text"
 LINES: dict[Split, int] = {"train": 30_301_028, "test": 306_688}
 """Sentences of all shards; for copies whose files have no published checksum."""
 
-TRAIN_TOKENS = 798_949_912
-"""Words and ends of lines of the training text."""
 WORDS = 643_448
 """Words that it has more than three times, ``</S>`` and ``<UNK>`` among them. (The benchmark's
 own vocabulary of 793,471 has those that it has three times or more.)"""

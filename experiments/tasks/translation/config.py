@@ -1,14 +1,19 @@
-"""What the translation tasks have in common to configure."""
+"""The translation tasks without their data: sizes, and which corpus and direction."""
 
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from experiments.config.schema import TaskConfig
+from experiments.tasks.config import Metric, Resolution, TaskConfig
 
 
 class TranslationConfig(TaskConfig):
     """Sizes of the Transformer and of the data; the protocol sets them."""
+
+    probe_batch = 1000  # tokens
+    corpus: ClassVar[Literal["iwslt14", "wmt16"]]
+    languages: ClassVar[tuple[str, str]]
 
     layers: int = Field(gt=0, description="of the encoder, and as many of the decoder")
     width: int = Field(gt=0, description="of embeddings and layers")
@@ -46,3 +51,53 @@ class TranslationConfig(TaskConfig):
         if self.width % self.heads:
             raise ValueError(f"task.heads={self.heads}: must divide task.width={self.width}")
         return self
+
+    @property
+    def metric(self) -> Metric:
+        return Metric("bleu", "max", "BLEU", chance=0.0)
+
+    def describe(self) -> str:
+        data = "written numbers (STAND-IN)" if self.dataset == "standin" else self.corpus
+        short = f" of at most {self.longest} pieces" if self.longest else ""
+        counts = f"{self.train_examples or 'all'} training, {self.test_examples or 'all'} test"
+        merges = f"{self.merges} merges" if self.merges else "its own merges"
+        return (
+            f"Transformer {self.layers}+{self.layers} layers, width {self.width}, "
+            f"{self.heads} heads, FFN {self.ffn}; {data} {'-'.join(self.languages)}, {merges}, "
+            f"{counts} pairs{short}"
+        )
+
+    def resolve_dataset(self, data_dir: Path) -> Resolution:
+        from experiments.tasks.translation.corpora import resolve_corpus
+
+        return resolve_corpus(self.corpus, self.dataset, data_dir)
+
+
+class Iwslt14DeEnConfig(TranslationConfig):
+    """German to English (the paper's Figs. 1-3 and Table 2)."""
+
+    title = "IWSLT'14 De-En"
+    corpus = "iwslt14"
+    languages = ("de", "en")
+
+    name: Literal["iwslt14_de_en"]
+
+
+class Iwslt14EnDeConfig(TranslationConfig):
+    """English to German (the paper's Table 2)."""
+
+    title = "IWSLT'14 En-De"
+    corpus = "iwslt14"
+    languages = ("en", "de")
+
+    name: Literal["iwslt14_en_de"]
+
+
+class Wmt16EnDeConfig(TranslationConfig):
+    """English to German (the paper's Table 2)."""
+
+    title = "WMT'16 En-De"
+    corpus = "wmt16"
+    languages = ("en", "de")
+
+    name: Literal["wmt16_en_de"]

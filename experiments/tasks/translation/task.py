@@ -1,28 +1,28 @@
-"""The three translation tasks are one class; a task's module says which corpus and direction."""
+"""The three translation tasks are one class; a configuration says which corpus and direction."""
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from experiments.config.schema import ProtocolConfig, TaskConfig
 from experiments.errors import UserError
 from experiments.ranks import rank_slice
-from experiments.tasks.task import Counts, Metric, Split, Task, add_counts
-from experiments.tasks.translation import bleu, bpe, iwslt14, standin, wmt16
+from experiments.tasks.config import ProtocolConfig
+from experiments.tasks.task import Counts, Split, Task, add_counts
+from experiments.tasks.translation import bleu, bpe
 from experiments.tasks.translation.batches import Batches, PairBatch, load_pairs
 from experiments.tasks.translation.config import TranslationConfig
-from experiments.tasks.translation.corpus import Source
+from experiments.tasks.translation.corpora import source_of
 from experiments.tasks.translation.data import prepare
 from experiments.tasks.translation.fairseq_library import need_fairseq
 from experiments.tasks.translation.model import Translator, build_transformer
-from experiments.terminal.console import say
 
-CORPORA: Mapping[str, Any] = {"iwslt14": iwslt14, "wmt16": wmt16}
+log = logging.getLogger(__name__)
 
 SENTENCES_A_BATCH = 128
 """Sentences translated at a time (the authors' ``--batch-size 128``)."""
@@ -38,45 +38,6 @@ class Translation(Task[PairBatch]):
     them, of whichever side has more.
     """
 
-    Config = TranslationConfig
-    metric: ClassVar[Metric] = Metric("bleu", "max", "BLEU", chance=0.0)
-    telling_batch: ClassVar[int | None] = 1000  # tokens
-    corpus: ClassVar[str]
-    languages: ClassVar[tuple[str, str]]
-
-    @classmethod
-    def locate(cls, config: TaskConfig, data_dir: Path) -> tuple[TaskConfig, str]:
-        if config.dataset == "standin":
-            return config, "the stand-in was asked for"
-        corpus = CORPORA[cls.corpus]
-        source = corpus.find(data_dir)
-        if source is not None:
-            reason = f"{source.name} is in {source.where}"
-            return config.model_copy(update={"dataset": "real"}), reason
-        missing = (
-            f"{cls.corpus} is not in {data_dir.absolute()} (looked for {corpus.LOOKED_FOR}). "
-            "Put it there, or name the folder that holds it with RADAM_DATA=..."
-        )
-        if config.dataset == "real":
-            raise UserError(
-                f"{missing}, or train on written numbers with task.dataset=standin "
-                "(make: DATASET=standin)."
-            )
-        return config.model_copy(update={"dataset": "standin"}), f"{missing}."
-
-    @classmethod
-    def describe(cls, config: TaskConfig) -> str:
-        assert isinstance(config, TranslationConfig)
-        data = "written numbers (STAND-IN)" if config.dataset == "standin" else cls.corpus
-        short = f" of at most {config.longest} pieces" if config.longest else ""
-        counts = f"{config.train_examples or 'all'} training, {config.test_examples or 'all'} test"
-        merges = f"{config.merges} merges" if config.merges else "its own merges"
-        return (
-            f"Transformer {config.layers}+{config.layers} layers, width {config.width}, "
-            f"{config.heads} heads, FFN {config.ffn}; {data} {'-'.join(cls.languages)}, {merges}, "
-            f"{counts} pairs{short}"
-        )
-
     def __init__(
         self,
         config: TranslationConfig,
@@ -87,7 +48,10 @@ class Translation(Task[PairBatch]):
         seed: int,
     ) -> None:
         self.config, self.device, self.seed = config, device, seed
-        self.prepared = prepare(_source(self.corpus, config.dataset, data_dir), config.merges, say)
+        self.metric, self.languages = config.metric, config.languages
+        self.prepared = prepare(
+            source_of(config.corpus, config.dataset, data_dir), config.merges, log.info
+        )
         self.origin = self.prepared.origin
         if config.share_embeddings == "all" and not self._joined():
             raise UserError(
@@ -118,7 +82,7 @@ class Translation(Task[PairBatch]):
             chosen = loaded[split][1]
             self.references[name] = [(sides[0][i], sides[1][i]) for i in chosen]
         self.splits = ("validation", "test")
-        self.updates_per_epoch = len(train)
+        self.batches_per_epoch = len(train)
         translated = min(config.validation_translations, len(valid.dataset))
         share = translated / max(1, len(valid.dataset))
         # Search costs about a forward pass for each hypothesis kept.
@@ -226,16 +190,6 @@ class Translation(Task[PairBatch]):
         return f"test{tests.index(self.config.test_set) or ''}"
 
 
-def _source(corpus: str, dataset: str, data_dir: Path) -> Source:
-    if dataset == "standin":
-        return standin.source(joined=corpus == "wmt16")  # as the corpus itself has it
-    source = CORPORA[corpus].find(data_dir)
-    if source is None:
-        raise UserError(f"{corpus} is not in {data_dir.absolute()}; {CORPORA[corpus].LOOKED_FOR}")
-    found: Source = source
-    return found
-
-
 def _fairseq_task(folder: Path, languages: tuple[str, str]) -> Any:
     """fairseq's ``TranslationTask`` over a prepared folder: dictionaries, limits, languages."""
     need_fairseq()
@@ -249,3 +203,6 @@ def _fairseq_task(folder: Path, languages: tuple[str, str]) -> Any:
         for language in languages
     )
     return TranslationTask(settings, *dictionaries)
+
+
+TASK = Translation

@@ -13,8 +13,8 @@ import numpy as np
 
 from experiments.analysis.cells import Section, sections
 from experiments.config.compose import compose
-from experiments.config.schema import task_class
 from experiments.config.validate import resolve
+from experiments.tasks.registry import TASKS
 from experiments.tracking.result import RunResult
 from experiments.tracking.store import read_results
 
@@ -62,7 +62,7 @@ def run(
         if field in config[section]:  # SGD has no betas to change
             config[section][field] = value
     identity = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
-    metric = task_class(task).metric
+    metric = TASKS[task].model_validate(config["task"]).metric
     finished = score if status == "completed" else None
     values: dict[str, Any] = {
         "schema_version": 1,

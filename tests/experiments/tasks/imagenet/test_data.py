@@ -34,7 +34,8 @@ from experiments.tasks.imagenet.loader import (
     TestOrder,
     TrainingOrder,
 )
-from experiments.tasks.imagenet.standin import TEST, TRAIN, standin_folder
+from experiments.tasks.imagenet.sizes import STANDIN_TEST, STANDIN_TRAIN
+from experiments.tasks.imagenet.standin import standin_folder
 from tests.experiments.conftest import ROOT, environment
 
 CPU = torch.device("cpu")
@@ -172,8 +173,8 @@ def test_the_standin_is_whole_and_in_the_same_layout(tmp_path: Path) -> None:
     found = load_imagenet(tmp_path, dataset="standin")
     assert len(found.train.labels) == STANDIN.train == 1_433
     assert len(found.test.labels) == STANDIN.test == 364
-    assert tuple(torch.bincount(found.train.labels).tolist()) == TRAIN
-    assert tuple(torch.bincount(found.test.labels).tolist()) == TEST
+    assert tuple(torch.bincount(found.train.labels).tolist()) == STANDIN_TRAIN
+    assert tuple(torch.bincount(found.test.labels).tolist()) == STANDIN_TEST
     assert found.origin.startswith("STAND-IN")
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.JPEG")}
     standin_folder(tmp_path)

@@ -11,7 +11,6 @@ from experiments.config.compose import compose, settle_dataset
 from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
 from experiments.errors import UserError
-from experiments.tasks.imagenet.task import ImageNet
 from experiments.tracking.store import read_metrics
 from experiments.training.run import build_task, prepare, run
 from experiments.training.signals import StopRequest
@@ -39,14 +38,14 @@ def test_the_papers_protocol_is_the_papers() -> None:
         assert (config.task.crop, config.task.resize) == (224, 256)
         assert config.optimizer.options["weight_decay"] == 1e-4
         assert config.optimizer.lr == rate
-        assert ImageNet.batches_per_epoch(config.task, config.protocol) == 5005
+        assert config.task.batches_per_epoch(config.protocol) == 5005
 
 
 def test_sizes_are_told_before_the_data_are_read(data: Path, tmp_path: Path) -> None:
     for words in ([], ["protocol=mini"], ["task.classes=null", "task.train_per_class=null"]):
         config = config_for(data, tmp_path, *words)
         task = build_task(config, CPU)
-        assert ImageNet.batches_per_epoch(config.task, config.protocol) == task.updates_per_epoch
+        assert config.task.batches_per_epoch(config.protocol) == task.batches_per_epoch
 
 
 def test_counts_are_of_every_test_picture_and_top5_holds_top1(data: Path, tmp_path: Path) -> None:

@@ -125,14 +125,11 @@ def test_heads_must_divide_the_width():
 def test_without_data_the_stand_in_is_taken_and_real_refused(tmp_path):
     words = (f"runner.data_dir={tmp_path}",)
     config = configuration("task.dataset=auto", *words)
-    from experiments.config.schema import task_class
-
-    locate = task_class(config.task.name).locate
-    settled, why = locate(config.task, tmp_path)
+    settled, why = config.task.locate(tmp_path)
     assert settled.dataset == "standin"
     assert "de-en.tgz" in why
     with pytest.raises(UserError, match=r"iwslt14 is not in .*RADAM_DATA.*DATASET=standin"):
-        locate(config.task.model_copy(update={"dataset": "real"}), tmp_path)
+        config.task.model_copy(update={"dataset": "real"}).locate(tmp_path)
 
 
 def test_the_parts_of_several_processes_are_the_whole(whole, monkeypatch):

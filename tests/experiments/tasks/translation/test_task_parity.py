@@ -46,7 +46,7 @@ def test_the_first_50_updates_are_fairseqs(fairseq, optimizer, accumulate):
 
     from fairseq import metrics
 
-    schedule = build_schedule(config, length(config, task.updates_per_epoch))
+    schedule = build_schedule(config, length(config, task.batches_per_epoch))
     iterator = trainer.get_train_iterator(epoch=1)
     losses = []
     while len(losses) < UPDATES:
