@@ -48,10 +48,11 @@ def wrap(how: str, net: nn.Module) -> nn.Module:
     if how == "fsdp1":
         return FullyShardedDataParallel(net, use_orig_params=True, device_id=torch.device("cpu"))
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
-    for layer in net:
+    for layer in net.children():
         if isinstance(layer, nn.Linear):
             fully_shard(layer, mesh=mesh)
-    return fully_shard(net, mesh=mesh)
+    fully_shard(net, mesh=mesh)  # in place
+    return net
 
 
 def whole(how: str, net: nn.Module) -> list[torch.Tensor]:

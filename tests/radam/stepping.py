@@ -1,6 +1,6 @@
 """Stepping an optimizer and its Algorithm 1 side by side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -53,7 +53,7 @@ def gradient(
     return (normal * scale[exponent]).to(dtype)
 
 
-def assert_follows_algorithm_1(problem, **path):
+def assert_follows_algorithm_1(problem: Mapping[str, Any], **path: Any) -> None:
     generator = torch.Generator().manual_seed(problem["seed"])
     dtype, lr = problem["dtype"], problem["lr"]
     starts = [torch.randn(s, generator=generator, dtype=dtype) for s in problem["shapes"]]

@@ -1,5 +1,9 @@
 """A tiny run on the stand-in, for the tests of translation; its data are prepared once."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
@@ -18,7 +22,7 @@ SMALL = (
 
 
 @pytest.fixture(scope="session")
-def fairseq():
+def fairseq() -> Any:
     """The real fairseq; tests that need it are skipped where it is not installed."""
     from radam.fairseq_plugin import compat
 
@@ -29,13 +33,13 @@ def fairseq():
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the session's prepared folders lie."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")  # a session's would reach the other folders' tests
-def small_stand_in(prepared):
+def small_stand_in(prepared: Path) -> Iterator[None]:
     """Prepared folders of the session's own, of a stand-in with fewer pairs."""
     from experiments.tasks.translation import standin
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wandb.proto.wandb_internal_pb2 import Record
+from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]  # made at run time
 
 BLOCK, HEADER, FILE_HEADER = 32768, 7, 7
 WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
