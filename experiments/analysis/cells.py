@@ -7,11 +7,14 @@ Three rules:
 - Inside a section, runs are averaged only if their scientific configurations differ in the seed
   alone. What else differs (a warmup's length, say) makes another :class:`Method`. Section and
   method say in their names by what they differ from their neighbours.
-- A diverged run is a result: it scores what a model that learned nothing scores (the task's
-  chance level; without one, the worst value there is), in the mean and in everything built on
-  it, and is counted beside. Leaving it out would reward an optimizer for failing. A run that
-  failed for another reason, or was interrupted, says nothing about its optimizer: it has no
-  score, and is counted as unfinished.
+- A diverged run is a result, and never a better one than any other. How often a method diverges
+  and how good it is where it ends are two numbers (:attr:`Cell.how_often`, :attr:`Cell.mean`);
+  where one must do (to choose the best α, say), a diverged run scores what a model that learned
+  nothing scores (the task's chance level; without one, the worst value there is), and so does a
+  run that ends worse than that. A run that failed for another reason, or was interrupted, says
+  nothing about its optimizer: it has no score, and is counted as unfinished.
+
+Perplexities are averaged as their logarithms: the mean is geometric (`Section.scale`).
 """
 
 import math
@@ -20,9 +23,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from experiments.analysis.statistics import Estimate, Floats, mean
+from experiments.analysis.statistics import (
+    LINEAR,
+    LOG,
+    UNPAIRED,
+    Estimate,
+    Floats,
+    Pairing,
+    Scale,
+    difference,
+    mean,
+    pairing,
+    proportion,
+    typical_sd,
+)
 from experiments.analysis.style import title
 from experiments.analysis.wording import PROTOCOLS, data_title
 from experiments.tasks.registry import task_title
@@ -39,6 +57,9 @@ SCORES = {
     "validation_selected": "validation-selected",
 }
 """The three test figures of a run, never one as another, and what they are called."""
+
+LOGARITHMIC = ("perplexity",)
+"""Metrics whose logarithm is what is averaged and compared."""
 
 # The scientific configuration (``RunConfig.identity``) without α and the seed, in two kinds:
 # what belongs to the optimizer, and what should be the same for all. A length in updates belongs
@@ -78,9 +99,12 @@ class Cell:
 
     method: Method
     lr: float
+    seeds: tuple[int, ...]
+    """Of the scored runs (completed or diverged), ascending."""
     scores: Floats
-    """One a scored run (completed or diverged); may be empty."""
-    diverged: int
+    """Theirs; of a diverged one, and of one that ended worse than chance, that of chance."""
+    completed: NDArray[np.bool_]
+    """Which of them came to an end."""
     at_chance: int
     unfinished: int
     """Failed, interrupted, or without the metric: no score."""
@@ -90,15 +114,20 @@ class Cell:
         """Scored runs."""
         return len(self.scores)
 
-    @cached_property
-    def mean(self) -> Estimate | None:
-        """Mean and interval; None without a scored run."""
-        return mean(self.scores) if self.n else None
+    @property
+    def diverged(self) -> int:
+        """Runs that did not come to an end."""
+        return self.n - int(self.completed.sum())
 
     @property
     def all_diverged(self) -> bool:
         """Whether no run came to an end."""
         return self.n > 0 and self.diverged == self.n
+
+    @property
+    def how_often(self) -> Estimate | None:
+        """The share of runs that diverge, with its exact interval; None without a scored run."""
+        return proportion(self.diverged, self.n) if self.n else None
 
 
 OWN_WARMUP = 2_000
@@ -142,6 +171,11 @@ class Section:
         return -math.inf if self.direction == "max" else math.inf
 
     @property
+    def scale(self) -> Scale:
+        """The one on which the metric is averaged."""
+        return LOG if self.metric in LOGARITHMIC else LINEAR
+
+    @property
     def within_warmup(self) -> bool:
         """Whether its longest run lies inside RAdam's own warmup (:data:`OWN_WARMUP`)."""
         longest = self.runs["updates"].max()
@@ -183,11 +217,31 @@ class Section:
             "method", "lr", as_dict=True, maintain_order=True
         )
         cells = {
-            (by_label[label], lr): _cell(by_label[label], lr, rows, kind, self.worst)
+            (by_label[label], lr): self._cell(by_label[label], lr, rows, kind)
             for (label, lr), rows in groups.items()
         }
         lrs = sorted({lr for _, lr in cells})
-        return Grid(self.methods, lrs, self.direction, self.worst, cells)
+        return Grid(self.methods, lrs, self.direction, self.worst, cells, self.scale)
+
+    def _cell(self, method: Method, lr: float, rows: pl.DataFrame, kind: str) -> Cell:
+        diverged = pl.col("status") == "diverged"
+        ended = pl.when(pl.col("status") == "completed").then(pl.col(kind))
+        score = pl.when(diverged).then(self.worst).otherwise(ended)
+        scored = rows.select(
+            pl.col("seed"),
+            score.cast(pl.Float64).fill_nan(None).alias("score"),
+            diverged.alias("diverged"),
+        ).drop_nulls("score")
+        cut = np.maximum if self.direction == "max" else np.minimum
+        return Cell(
+            method=method,
+            lr=lr,
+            seeds=tuple(scored["seed"]),
+            scores=cut(scored["score"].to_numpy(), self.worst),
+            completed=~scored["diverged"].to_numpy(),
+            at_chance=int(rows["at_chance"].sum()),
+            unfinished=len(rows) - len(scored),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +255,7 @@ class Grid:
     worst: float
     """The score of a run that learned nothing."""
     cells: dict[tuple[Method, float], Cell]
+    scale: Scale = LINEAR
 
     def row(self, method: Method) -> list[Cell]:
         """The method's cells that have a score, by ascending α."""
@@ -208,23 +263,47 @@ class Grid:
         return [cell for cell in found if cell is not None and cell.n]
 
     def best(self, method: Method) -> Cell | None:
-        """The method's cell with the best mean; the smaller α of two alike."""
+        """The method's cell with the best value; the smaller α of two alike."""
         choose = max if self.direction == "max" else min
-        return choose(self.row(method), key=lambda c: c.scores.mean(), default=None)
+        return choose(self.row(method), key=self.value, default=None)
 
+    def value(self, cell: Cell) -> float:
+        """The mean over all scored runs, diverged ones at chance: to choose by, and to join by
+        lines. It has no interval: none was found that covers where some runs diverge."""
+        return float(self.scale.backward(self.scale.forward(cell.scores).mean()))
 
-def _cell(method: Method, lr: float, rows: pl.DataFrame, kind: str, worst: float) -> Cell:
-    diverged = pl.col("status") == "diverged"
-    score = pl.when(diverged).then(worst).when(pl.col("status") == "completed").then(pl.col(kind))
-    scores = rows.select(score.cast(pl.Float64).fill_nan(None)).to_series().drop_nulls()
-    return Cell(
-        method=method,
-        lr=lr,
-        scores=scores.to_numpy(),
-        diverged=int((rows["status"] == "diverged").sum()),
-        at_chance=int(rows["at_chance"].sum()),
-        unfinished=len(rows) - len(scores),
-    )
+    def mean(self, cell: Cell) -> Estimate | None:
+        """The mean of the completed runs with its interval; None where there are none."""
+        if not cell.completed.any():
+            return None
+        found = self.scale.back(mean(self.completed(cell), self.typical))
+        return found.within(*sorted((self.worst, math.inf if self.direction == "max" else 0.0)))
+
+    def difference(self, a: Cell, b: Cell) -> Estimate:
+        """The mean of A's completed runs minus that of B's, on the grid's scale (of perplexities
+        the logarithm of the ratio), by seed where `pairing` says so. Both must have some."""
+        first, second = self.completed(a), self.completed(b)
+        seeds = [tuple(np.array(cell.seeds)[cell.completed]) for cell in (a, b)]
+        pairs = self.pairing if seeds[0] == seeds[1] else UNPAIRED
+        return difference(first, second, pairs, self.typical)
+
+    def completed(self, cell: Cell) -> Floats:
+        """The scores of the cell's completed runs on the grid's scale, by seed."""
+        return self.scale.forward(cell.scores[cell.completed])
+
+    @cached_property
+    def typical(self) -> float | None:
+        """The SD over seeds that is usual in the grid, on its scale (`statistics.typical_sd`)."""
+        return typical_sd(self.completed(c) for c in self.cells.values() if c.completed.any())
+
+    @cached_property
+    def pairing(self) -> Pairing:
+        """What the cells with the same seeds, all completed, say of equal seeds."""
+        by_seeds: dict[tuple[int, ...], list[Floats]] = {}
+        for cell in self.cells.values():
+            if cell.n > 1 and cell.completed.all():
+                by_seeds.setdefault(cell.seeds, []).append(self.completed(cell))
+        return pairing(max(by_seeds.values(), key=lambda rows: np.size(rows), default=[]))
 
 
 def sections(results: pl.DataFrame) -> list[Section]:

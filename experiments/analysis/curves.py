@@ -100,7 +100,7 @@ def best_cells(grid: Grid) -> list[Cell]:
         if cell is None:
             continue
         before = chosen.get(method.optimizer)
-        if before is None or sign * cell.scores.mean() > sign * before.scores.mean():
+        if before is None or sign * grid.value(cell) > sign * grid.value(before):
             chosen[method.optimizer] = cell
     return list(chosen.values())
 

@@ -1,50 +1,50 @@
-"""Learning-rate robustness of a method on a task, from its grid of α (docs/design.md, Statistics).
+"""Learning-rate robustness of a method on a task, from its grid of α.
 
 The cells' means are joined by straight lines over log10 α; three numbers are read off that curve,
-and one off its grid. A diverged run takes part with the score of a model that learned nothing
-(see ``cells.py``), so failing at some α makes a method less robust, never more.
+and one off its grid (`statistics.rates`):
 
 - best: the best mean, and the α that gave it.
 - spread: best mean − worst mean over the grid's cells (worst − best for a metric that should be
-  small), never negative. In the metric's unit.
-- plateau: how many decades of α, within the grid, have a curve within 1 % of the best mean
-  (≥ 0.99·best, or ≤ 1.01·best). A plateau that reaches the grid's end may go on beyond it: then
-  it is a lower bound, and ``open_ended`` says so. To fail evenly is no plateau: it is 0 for a
-  method whose best mean is not better than that of a model that learned nothing.
+  small), never negative; for a metric that is averaged as its logarithm, the ratio of the two.
+- plateau: how many decades of α, around the best one and within the grid, have a curve within 1 %
+  of the best mean, reckoned from a model that learned nothing: so it does not depend on whether
+  accuracy or error is written. One that reaches the grid's end may go on beyond it: then it is a
+  lower bound, and ``open_ended`` says so. To fail evenly is no plateau: it is 0 for a method whose
+  best mean is not better than chance; a metric without a chance level has none.
 - expected: the mean of the curve over the grid's range, that is the expected score under a
   log-uniform α (trapezoid rule over log α).
 
-Intervals: seeds are resampled within every cell, and everything (which cell is best, too) is
-computed anew from each of the resamples. A cell with one seed has no spread to resample, so then
-none of the numbers has an interval.
+All methods are compared over the same α: those at which every method of the section has a score
+(methods that ran at one α are not asked; they have a best mean and nothing else).
 
-The numbers depend on the grid's range. Compare methods only over the same α (``lrs``).
+A diverged run takes part as one that learned nothing (`cells`). Then, and where a method's cells
+have not the same seeds, there are values and no intervals: none was found that covers.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.analysis import statistics
 from experiments.analysis.cells import Cell, Grid, Method
-from experiments.analysis.statistics import Estimate, Floats, estimate, generator, resampled_means
-
-TOLERANCE = 0.01
-"""The plateau's: 1 % of the best mean."""
+from experiments.analysis.statistics import Estimate, Floats
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """The numbers of one method; n is the smallest number of seeds in any cell."""
+    """The numbers of one method; n is the number of seeds, the same in all cells or the least."""
 
     method: Method
     lrs: tuple[float, ...]
+    """The α over which the numbers are taken."""
     missing: tuple[float, ...]
-    """The section's α at which this method has no scored run."""
+    """The section's other α."""
     best: Estimate
     best_lr: float
     spread: Estimate | None
-    """None, as plateau and expected, for a grid of fewer than two α."""
+    """None, as plateau and expected, where fewer than two α are common to all methods."""
     plateau: Estimate | None
+    """None for a metric without a chance level, too."""
     open_ended: bool
     expected: Estimate | None
     diverged: int
@@ -53,75 +53,80 @@ class Robustness:
 
 def robustness(grid: Grid) -> list[Robustness]:
     """The numbers of every method that has a scored run."""
-    return [of_cells(row, grid) for method in grid.methods if (row := grid.row(method))]
-
-
-def of_cells(cells: list[Cell], grid: Grid) -> Robustness:
-    """The numbers of one method from its cells by ascending α."""
-    lrs = np.array([cell.lr for cell in cells])
-    n = min(cell.n for cell in cells)
-    sign = 1.0 if grid.direction == "max" else -1.0
-    means = sign * np.array([[cell.scores.mean() for cell in cells]])
-    rng = generator()
-    resampled = (
-        sign * np.column_stack([resampled_means(cell.scores, rng) for cell in cells])
-        if n > 1
-        else means
+    rows = {method: row for method in grid.methods if (row := grid.row(method))}
+    common = common_rates(list(rows.values()))
+    found = {
+        method: [c for c in row if c.lr in common] if len(common) > 1 < len(row) else row
+        for method, row in rows.items()
+    }
+    several = {m: upward(cells, grid) for m, cells in found.items() if len(common) > 1 < len(cells)}
+    usual = statistics.typical_sd(
+        statistics.per_seed_expected(table, sorted(common))
+        for table in several.values()
+        if table is not None
     )
+    return [_of_cells(cells, grid, len(common) > 1, usual) for cells in found.values()]
 
-    def measured(number: Floats, numbers: Floats) -> Estimate:
-        return estimate(number[0], numbers, n)
 
-    several = len(cells) > 1
-    log_lrs, failure = np.log10(lrs), sign * grid.worst
-    best = int(means[0].argmax())
+def common_rates(rows: list[list[Cell]]) -> set[float]:
+    """The α that all methods with more than one have in common."""
+    rates = [{cell.lr for cell in row} for row in rows if len(row) > 1]
+    return set.intersection(*rates) if rates else set()
+
+
+def upward(cells: list[Cell], grid: Grid) -> Floats | None:
+    """The scores of a method as (α, seeds) on the grid's scale, turned so that more is better;
+    None where a run diverged or the cells have not the same seeds, two or more: then nothing
+    beyond the means can be said."""
+    alike = len({cell.seeds for cell in cells}) == 1 and cells[0].n > 1
+    if not alike or any(cell.diverged for cell in cells):
+        return None
+    return _sign(grid) * np.array([grid.completed(cell) for cell in cells])
+
+
+def _of_cells(cells: list[Cell], grid: Grid, several: bool, usual: float | None) -> Robustness:
+    """The numbers of one method from its cells by ascending α."""
+    lrs = [cell.lr for cell in cells]
+    table = upward(cells, grid)
+    n = min(cell.n for cell in cells)
+    several = several and len(cells) > 1
+    sign, failure = _sign(grid), float(_sign(grid) * grid.scale.forward(grid.worst))
+    means = sign * grid.scale.forward([grid.value(cell) for cell in cells])
+    if table is None:  # one seed has values, and never an interval
+        table, counted = means[:, None], n
+    else:
+        counted = table.shape[1]
+
+    def own(found: Estimate, turned: float) -> Estimate:
+        ends = [None if end is None else turned * end for end in (found.low, found.high)]
+        low, high = ends if turned > 0 else reversed(ends)
+        return grid.scale.back(Estimate(turned * found.value, low, high, counted))
+
+    spread = plateau = expected = None
+    open_ended = False
+    if several:
+        spread = own(statistics.spread(table), 1.0)
+        expected = own(statistics.expected(table, lrs, usual), sign)
+        if np.isfinite(failure):
+            plateau = statistics.plateau(table, lrs, failure)
+            plateau = Estimate(plateau.value, plateau.low, plateau.high, counted)
+            begin, end = statistics.plateau_piece(means, lrs, failure)
+            reached = np.isclose([begin, end], np.log10([lrs[0], lrs[-1]]))
+            open_ended = bool(reached.any()) and plateau.value > 0
     return Robustness(
         method=cells[0].method,
         lrs=tuple(lrs),
         missing=tuple(lr for lr in grid.lrs if lr not in lrs),
-        best=measured(sign * means.max(1), sign * resampled.max(1)),
-        best_lr=float(lrs[best]),
-        spread=measured(_spread(means), _spread(resampled)) if several else None,
-        plateau=(
-            measured(_plateau(means, log_lrs, failure), _plateau(resampled, log_lrs, failure))
-            if several
-            else None
-        ),
-        open_ended=bool((means >= _threshold(means))[0, [0, -1]].any()),
-        expected=(
-            measured(sign * _expected(means, log_lrs), sign * _expected(resampled, log_lrs))
-            if several
-            else None
-        ),
+        best=own(statistics.best(table), sign),
+        best_lr=lrs[int(means.argmax())],
+        spread=spread,
+        plateau=plateau,
+        open_ended=open_ended,
+        expected=expected,
         diverged=sum(cell.diverged for cell in cells),
         runs=sum(cell.n for cell in cells),
     )
 
 
-# Below, `means` has shape (resamples, α), and more is better (metrics to be minimised are negated).
-
-
-def _spread(means: Floats) -> Floats:
-    best, worst = means.max(1), means.min(1)
-    with np.errstate(invalid="ignore"):
-        return np.where(best == worst, 0.0, best - worst)
-
-
-def _threshold(means: Floats) -> Floats:
-    best = means.max(1, keepdims=True)
-    return best - TOLERANCE * np.abs(best)
-
-
-def _plateau(means: Floats, log_lrs: Floats, failure: float) -> Floats:
-    """Length over log α where the piecewise linear curve is at or above the threshold."""
-    threshold = _threshold(means)
-    left, right = means[:, :-1], means[:, 1:]
-    high, low = np.maximum(left, right), np.minimum(left, right)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = (high - threshold) / (high - low)
-    share = np.where(low >= threshold, 1.0, np.where(high < threshold, 0.0, crossing))
-    return np.where(means.max(1) > failure, share @ np.diff(log_lrs), 0.0)
-
-
-def _expected(means: Floats, log_lrs: Floats) -> Floats:
-    return (means[:, :-1] + means[:, 1:]) / 2 @ np.diff(log_lrs) / (log_lrs[-1] - log_lrs[0])
+def _sign(grid: Grid) -> float:
+    return 1.0 if grid.direction == "max" else -1.0

@@ -63,7 +63,7 @@ class Evidence:
             raise NotRun(f"{title(optimizer)}{where}")
         cells = [cell for cell in cells if cell.n >= MIN_SEEDS] or cells
         choose = max if self.section.direction == "max" else min
-        return choose(cells, key=lambda cell: cell.scores.mean())
+        return choose(cells, key=self.grid(kind).value)
 
     def cells(self, optimizer: str, lrs: Sequence[float], kind: str) -> list[Cell]:
         """The optimizer's cells at each of ``lrs``, ascending; every one must have run."""

@@ -1,14 +1,13 @@
 """The few comparisons of which every claim's rule is made, and when they say what.
 
-A comparison has a 95 % bootstrap interval over seeds and a margin fixed beforehand in the rule.
+A comparison has a 95 % interval over seeds and a margin fixed beforehand in the rule.
 It is decided only where the interval lies wholly on one side; else it is ``undecided``. Fewer
-than three seeds on either side never decide: with three against three, complete separation has a
-probability of 1/20 if there is no difference (1/10 and more with fewer), and the bootstrap of two
-values is not an interval in earnest.
+than three seeds on either side never decide.
 
 A diverged run takes part with the score of a model that learned nothing (``cells.py``).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -111,6 +110,8 @@ def better(a: Sample, b: Sample, least: float) -> Part:
     """
     gain, n = _gain(a, b), min(len(a.values), len(b.values))
     text = f"{a.name} better than {b.name} by {gain.text(a.digits)} (counts from {least:g})"
+    if n >= MIN_SEEDS and math.isinf(gain.value):
+        return Part(_side(gain.value, gain.value), text)
     if n < MIN_SEEDS or gain.low is None or gain.high is None:
         return _too_few(text, n)
     if gain.high < least:
@@ -121,11 +122,9 @@ def better(a: Sample, b: Sample, least: float) -> Part:
 def as_good(a: Sample, b: Sample, margin: float) -> Part:
     """A is as good as B or better, but for ``margin``: supported if the interval of A's advantage
     lies above −margin, not supported if it lies below."""
-    gain, n = _gain(a, b), min(len(a.values), len(b.values))
+    gain = _gain(a, b)
     text = f"{a.name} as good as {b.name}: {gain.text(a.digits)} (margin {margin:g})"
-    if n < MIN_SEEDS or gain.low is None or gain.high is None:
-        return _too_few(text, n)
-    return Part(_side(gain.low + margin, gain.high + margin), text)
+    return _beyond(text, gain, -margin)
 
 
 def larger(a: Sample, b: Sample, factor: float) -> Part:
@@ -133,17 +132,12 @@ def larger(a: Sample, b: Sample, factor: float) -> Part:
     gap, n = difference(a.values, factor * b.values), min(len(a.values), len(b.values))
     ratio = a.values.mean() / b.values.mean()
     text = f"{a.name} is {number(ratio)} times {b.name}, n = {n} (counts from {factor:g})"
-    if n < MIN_SEEDS or gap.low is None or gap.high is None:
-        return _too_few(text, n)
-    return Part(_side(gap.low, gap.high), text)
+    return _beyond(text, gap, 0.0)
 
 
 def above(text: str, value: Estimate, limit: float) -> Part:
     """A measured value lies above ``limit``."""
-    text = f"{text}: {value.text()} (limit {limit:g})"
-    if value.n < MIN_SEEDS or value.low is None or value.high is None:
-        return _too_few(text, value.n)
-    return Part(_side(value.low - limit, value.high - limit), text)
+    return _beyond(f"{text}: {value.text()} (limit {limit:g})", value, limit)
 
 
 def below(text: str, value: Estimate, limit: float) -> Part:
@@ -166,6 +160,15 @@ def _gain(a: Sample, b: Sample) -> Estimate:
     if a.direction == "max":
         return difference(a.values, b.values)
     return difference(b.values, a.values)
+
+
+def _beyond(text: str, value: Estimate, limit: float) -> Part:
+    """Whether a value lies above ``limit``, beyond its interval; an infinite one needs none."""
+    if value.n >= MIN_SEEDS and math.isinf(value.value):
+        return Part(_side(value.value, value.value), text)
+    if value.n < MIN_SEEDS or value.low is None or value.high is None:
+        return _too_few(text, value.n)
+    return Part(_side(value.low - limit, value.high - limit), text)
 
 
 def _side(low: float, high: float) -> Verdict:

@@ -23,6 +23,7 @@ from experiments.analysis.report.tables import (
     verdict_text,
 )
 from experiments.analysis.robustness import robustness
+from experiments.analysis.statistics import CONFIDENCE, quantile
 from experiments.analysis.style import style
 from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title, metric_title, rate
 from experiments.tracking.wandb.client import read_record
@@ -53,6 +54,7 @@ def section_data(section: Section) -> dict[str, Any]:
         "origins": section.runs["origin"].drop_nulls().unique().sort().to_list(),
         "metric": section.metric,
         "metric_title": metric_title(section.metric),
+        "average": section.scale.average,
         "direction": section.direction,
         "methods": [method_data(method, section.methods) for method in section.methods],
         "lrs": (lrs := section.grid(kinds[0]).lrs),
@@ -60,9 +62,17 @@ def section_data(section: Section) -> dict[str, Any]:
         "scores": {kind: score_data(section.grid(kind)) for kind in kinds},
         "score_titles": {kind: SCORES[kind] for kind in kinds},
         "robustness_titles": {k: v.replace("\n", " ") for k, v in ROBUSTNESS.items()},
+        "quantiles": t_quantiles(section),
         "histograms": histograms_data(section, lrs),
         "runs": runs_data(section),
     }
+
+
+def t_quantiles(section: Section) -> list[float | None]:
+    """By the number of seeds, for the intervals of chosen curves: Student's, of 95 %."""
+    most = section.runs["seed"].n_unique()
+    share = (1 + CONFIDENCE) / 2
+    return [None, None, *(quantile(n - 1, share) for n in range(2, most + 1))]
 
 
 def method_data(method: Method, methods: Sequence[Method]) -> dict[str, Any]:
@@ -84,7 +94,7 @@ def score_data(grid: Grid) -> dict[str, Any]:
     places = {method: place for place, method in enumerate(grid.methods)}
     return {
         "cells": [
-            {"method": places[cell.method], "lr": grid.lrs.index(cell.lr), **cell_data(cell)}
+            {"method": places[cell.method], "lr": grid.lrs.index(cell.lr), **cell_data(cell, grid)}
             for cell in grid.cells.values()
         ],
         "robustness": [
@@ -95,16 +105,16 @@ def score_data(grid: Grid) -> dict[str, Any]:
     }
 
 
-def cell_data(cell: Cell) -> dict[str, Any]:
+def cell_data(cell: Cell, grid: Grid) -> dict[str, Any]:
     """Mean and interval; null where there is none or it is infinite, as the words then say."""
-    mean = cell.mean
+    mean = grid.mean(cell)
     return {
         "mean": _finite(mean.value if mean else None),
         "low": _finite(mean.low if mean else None),
         "high": _finite(mean.high if mean else None),
         "n": cell.n,
         "diverged": cell.diverged,
-        "text": cell_text(cell),
+        "text": cell_text(cell, grid),
     }
 
 

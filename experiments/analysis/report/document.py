@@ -20,7 +20,7 @@ from experiments.analysis.wording import (
 )
 
 _FIGURES = {
-    "robustness": "Test metric against learning rate, with 95 % bootstrap intervals over seeds",
+    "robustness": "Test metric against learning rate: completed runs, 95 % intervals over seeds",
     "profiles": "Share of runs that are better than a score, over all learning rates and seeds",
     "curves": "Training loss and held-out metric, each optimizer at its best rate (Fig. 5)",
     "rates": "Curves at every learning rate (Fig. 6)",
@@ -180,7 +180,7 @@ def _grid_table(grid: Grid) -> str:
         row = [_text(method.label)]
         for lr in grid.lrs:
             cell = grid.cells.get((method, lr))
-            first, *rest = cell_text(cell)
+            first, *rest = cell_text(cell, grid)
             first = f"**{first}**" if cell is not None and cell is best else first
             row.append("<br>".join([first, *rest]))
         rows.append(row)
@@ -199,18 +199,23 @@ def _robustness_table(grid: Grid) -> str:
 def _how_to_read() -> str:
     return """## How to read the numbers
 
-- Means stand with n and a 95 % percentile bootstrap interval over seeds (10,000 resamples, fixed
-  seed). One seed gives no interval. With two seeds the interval is just the two values.
+- Means are of completed runs, with n and a 95 % t interval over seeds, never narrower than 1.6
+  standard errors of the SD that is usual in the section. One seed gives no interval; with two it
+  is wide, because two seeds say little. Perplexities are averaged as logarithms (geometric mean).
+  How each interval is made and how often it was measured to hold: `docs/statistics.md`.
 - *final* is the test metric after the last update; *best on test* the best over all evaluations,
   as the authors' code reports it (it selects on the test set, so it is optimistic);
   *validation-selected* the test metric where a validation split did best.
-- A diverged run counts with the score of a model that has learned nothing, in every mean and in
-  every number built on it; its count stands beside. Failed and interrupted runs have no score.
-- Robustness, from the means over the grid's α: *spread* is best − worst; *plateau* the decades of
-  α whose mean is within 1 % of the best (straight lines over log α; "≥": it reaches the grid's
-  end); *expected* the mean under a log-uniform α. They depend on the grid's range.
-- *P(RAdam better)* is the probability that a run of RAdam beats one of the row's optimizer at the
-  same α, ties counting half."""
+- How many runs diverged stands beside the mean, with the 95 % interval of their share. In the
+  robustness numbers a diverged run counts as a model that has learned nothing, as does one that
+  ends worse; then they have no interval. Failed and interrupted runs have no score.
+- Robustness, over the α that all methods ran at: *spread* is best − worst (of perplexities worst /
+  best, ×); *plateau* the decades of α around the best whose mean is within 1 % of it, reckoned
+  from chance (straight lines over log α; "≥": it reaches the grid's end); *expected* the mean
+  under a log-uniform α. They depend on the grid's range. An interval needs the same seeds at
+  every α; those of best, spread and plateau hold for all α at once.
+- *P(RAdam better)* is the probability that a run of RAdam beats the row's optimizer at the same α
+  and seed, ties counting half, with the exact interval over these pairs."""
 
 
 def _again(found: Sequence[Section]) -> str:

@@ -26,6 +26,7 @@ from experiments.files import write_atomic
 COLUMN, PAGE = 3.5, 7.0
 """Widths in inches: a column, and a page's text."""
 
+_ROOM = 0.35  # of the range of the means, for intervals beyond them
 _LINE = 0.125  # inches that a line of 7 pt text takes
 _WARNING = {"facecolor": "#FBE9E2", "edgecolor": "#D1410C", "linewidth": 0.6, "pad": 2.5}
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.5), (3, 1.2, 1, 1.2), (1.2, 1.2))
@@ -126,33 +127,51 @@ def epochs(axes: Axes, bins: int) -> None:
     axes.set_xlabel("epoch")
 
 
+def fit_means(axes: Axes) -> None:
+    """All means (lines with a name), and of the intervals what has room: those of two seeds would
+    dwarf the means."""
+    named = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
+    if not named:
+        return
+    means = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in named])
+    if not len(means) or means.max() == means.min():
+        return
+    span, drawn = means.max() - means.min(), _lines([axes])
+    low = max(drawn.min(), means.min() - _ROOM * span)
+    high = min(drawn.max(), means.max() + _ROOM * span)
+    axes.set_ylim(low - 0.05 * span, high + 0.05 * span)
+
+
 def fit_loss(row: Sequence[Axes]) -> None:
-    """A log axis where the loss falls by more than a factor of ten; ``row`` shares its axis."""
-    values = _drawn(row)
+    """A log axis where the loss falls by more than a factor of ten; ``row`` shares its axis. Bands
+    are cut off where they leave the lines' range: those of two seeds would dwarf them."""
+    values = _lines(row)
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
         row[0].set_yscale("log")
         row[0].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         row[0].yaxis.set_minor_locator(NullLocator())
+        row[0].set_ylim(0.8 * values.min(), 1.25 * values.max())
+    elif len(values):
+        room = 0.1 * (values.max() - values.min() or 1.0)
+        row[0].set_ylim(values.min() - room, values.max() + room)
 
 
 def fit_metric(row: Sequence[Axes], direction: str) -> None:
-    """Leave out the steep first quarter of the curves, so that their ends can be told apart."""
-    values = _drawn(row, after=0.25)
-    if not len(values):
+    """Leave out the steep first quarter of the curves, so that their ends can be told apart; bands
+    are cut off as in `fit_loss`."""
+    values, later = _lines(row), _lines(row, after=0.25)
+    if not len(later):
         return
-    room = 0.06 * (values.max() - values.min() or 1.0)
+    room = 0.1 * (later.max() - later.min() or 1.0)
     if direction == "max":
-        row[0].set_ylim(bottom=values.min() - room)
+        row[0].set_ylim(later.min() - room, values.max() + room)
     else:
-        row[0].set_ylim(top=values.max() + room)
+        row[0].set_ylim(values.min() - room, later.max() + room)
 
 
-def _drawn(row: Sequence[Axes], after: float = 0.0) -> np.ndarray:
-    """The values of lines and bands in the axes, from that share of the longest line on."""
+def _lines(row: Sequence[Axes], after: float = 0.0) -> np.ndarray:
+    """The values of the lines in the axes, from that share of the longest line on."""
     drawn = [np.asarray(line.get_xydata(), dtype=float) for axes in row for line in axes.lines]
-    for axes in row:
-        paths = (path for band in axes.collections for path in band.get_paths())
-        drawn += [np.asarray(path.vertices, dtype=float) for path in paths]
     drawn = [points for points in drawn if len(points)]
     if not drawn:
         return np.array([])

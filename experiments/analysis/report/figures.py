@@ -4,7 +4,6 @@ A figure of stand-in or mini runs says so in its heading and in its file's name.
 markers are the optimizers' own (``style.py``); legends stand outside the axes.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from experiments.analysis.report.drawing import (  # isort: skip
     epochs,
     finish,
     fit_loss,
+    fit_means,
     fit_metric,
     height,
     line,
@@ -46,7 +46,7 @@ from experiments.analysis.style import Style, style
 from experiments.analysis.wording import metric_title, rate
 
 _DODGE = 0.012  # decades of α between two methods' intervals, so that none hides another
-_BAND = "band: 95 % bootstrap interval of the mean over seeds; ×: a run diverged there"
+_BAND = "band: 95 % t interval of the mean over seeds, at each point; ×: a run diverged there"
 
 
 def draw_section(section: Section, kind: str, folder: Path) -> list[Path]:
@@ -90,15 +90,15 @@ def robustness_figure(section: Section, grid: Grid, kind: str, methods: Sequence
     styles = method_styles(methods)
     for place, (method, drawn) in enumerate(styles.items()):
         dodge = 10 ** (_DODGE * (place - (len(styles) - 1) / 2))
-        means = [(cell.lr * dodge, cell.mean) for cell in grid.row(method) if cell.mean]
-        means = [(x, mean) for x, mean in means if math.isfinite(mean.value)]
-        x, y = [x for x, _ in means], [mean.value for _, mean in means]
+        ended = [(cell.lr * dodge, mean) for cell in grid.row(method) if (mean := grid.mean(cell))]
+        x, y = [x for x, _ in ended], [mean.value for _, mean in ended]
         axes.plot(x, y, **line(drawn), marker=drawn.marker, label=method.label, zorder=3)
-        for at, mean in means:
-            if mean.low is not None and mean.high is not None and math.isfinite(mean.high):
+        for at, mean in ended:
+            if mean.low is not None and mean.high is not None:
                 axes.plot([at, at], [mean.low, mean.high], color=drawn.colour, linewidth=0.9)
                 ends: dict[str, Any] = {"linestyle": "none", "marker": "_", "markersize": 4}
                 axes.plot([at, at], [mean.low, mean.high], color=drawn.colour, **ends)
+    fit_means(axes)
     mark_diverged(axes, grid, styles)
     log_rates(axes, grid.lrs)
     axes.set_ylabel(f"test {metric_title(section.metric)}, {SCORES[kind]}")
@@ -169,10 +169,6 @@ def profile_figure(section: Section, grid: Grid, kind: str, methods: Sequence[Me
         profile = performance_profile(strata, thresholds, grid.direction)
         share = 100 * profile.share
         axes.step(thresholds, share, where="post", **line(drawn), label=method.label)
-        if profile.low is not None and profile.high is not None:
-            band = (100 * profile.low, 100 * profile.high)
-            shade: dict[str, Any] = {"color": drawn.colour, "alpha": 0.13, "linewidth": 0}
-            axes.fill_between(thresholds, *band, step="post", **shade)
     axes.set_ylim(-2, 102)
     if grid.direction == "min":
         axes.invert_xaxis()
@@ -205,7 +201,7 @@ def _intervals(fewest: int, most: int) -> str:
     if most == 1:
         return "n = 1: no intervals; ×: diverged"
     many = f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
-    return f"95 % bootstrap intervals over seeds, {many}; ×: diverged"
+    return f"completed runs, 95 % t intervals over seeds, {many}; ×: diverged"
 
 
 def _two_lines(label: str) -> str:

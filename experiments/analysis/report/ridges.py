@@ -133,7 +133,7 @@ def distortion_figure(section: Section, runs: Runs, lr: float) -> Figure:
         axes.set_xscale("log")
         axes.set_xlabel("update (log scale)")
     note = (
-        f"α = {rate(lr)}; band: 95 % bootstrap interval over seeds; a median below the bins is "
+        f"α = {rate(lr)}; band: 95 % t interval over seeds; a median below the bins is "
         f"drawn at {low:g}"
     )
     finish(figure, section, 3, note)

@@ -14,7 +14,7 @@ from rich.text import Text
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section, sections
 from experiments.analysis.claims import Row, Verdict
 from experiments.analysis.robustness import Robustness, robustness
-from experiments.analysis.statistics import Estimate, number, probability_of_improvement
+from experiments.analysis.statistics import LOG, Estimate, number, probability_of_improvement
 from experiments.analysis.style import NOT_RUN, NOT_SUPPORTED, SUPPORTED, UNDECIDED, style
 from experiments.analysis.wording import (
     WITHIN_WARMUP,
@@ -63,14 +63,15 @@ def summary_table(results: pl.DataFrame, kind: str = "final") -> RenderableType:
 
 def grid_table(section: Section, grid: Grid, kind: str) -> Table:
     """Optimizer × α: mean, 95 % interval, n, divergences; each method's best α in bold."""
-    table = _table(f"test {metric_title(section.metric)}, {SCORES[kind]}: mean, 95 % interval, n")
+    average = f"{grid.scale.average} of completed runs, 95 % interval, n"
+    table = _table(f"test {metric_title(section.metric)}, {SCORES[kind]}: {average}")
     for lr in grid.lrs:
         table.add_column(f"α = {rate(lr)}", justify="right")
     for method in grid.methods:
         best = grid.best(method)
         cells = [grid.cells.get((method, lr)) for lr in grid.lrs]
         texts = [
-            Text("\n".join(cell_text(cell)), style="bold" if cell and cell is best else "")
+            Text("\n".join(cell_text(cell, grid)), style="bold" if cell and cell is best else "")
             for cell in cells
         ]
         table.add_row(_name(method), *texts)
@@ -136,18 +137,19 @@ def verdict_text(row: Row) -> str:
     return f"decides nothing (reads: {row.reading})"
 
 
-def cell_text(cell: Cell | None) -> list[str]:
-    """Mean, interval, n and what went wrong, as short lines."""
+def cell_text(cell: Cell | None, grid: Grid) -> list[str]:
+    """Mean of the completed runs, its interval, n and what went wrong, as short lines."""
     if cell is None:
         return ["not run"]
-    if cell.mean is None:
+    if not cell.n:
         return [f"{cell.unfinished} unfinished"]
     if cell.all_diverged:
         return ["diverged", f"{cell.diverged} of {cell.n}"]
-    lines = [*_lines(cell.mean), f"n = {cell.n}"]
-    for count, word in ((cell.diverged, "diverged"), (cell.at_chance, "at chance")):
-        if count:
-            lines.append(f"{count} {word}")
+    lines = [*_lines(grid.mean(cell)), f"n = {cell.n - cell.diverged}"]
+    if cell.diverged:
+        lines.append(f"{cell.diverged} of {cell.n} diverged{_percent(cell.how_often)}")
+    if cell.at_chance:
+        lines.append(f"{cell.at_chance} at chance")
     if cell.unfinished:
         lines.append(f"{cell.unfinished} unfinished")
     return lines
@@ -160,12 +162,14 @@ def robustness_text(numbers: Robustness, grid: Grid) -> dict[str, list[str]]:
         best.append(f"{numbers.diverged} diverged")
     if numbers.missing:
         best.append(f"not at {', '.join(rate(lr) for lr in numbers.missing)}")
-    plateau = _lines(numbers.plateau)
+    plateau, spread = _lines(numbers.plateau), _lines(numbers.spread)
+    if grid.scale is LOG:
+        spread[0] = f"× {spread[0]}"
     if numbers.plateau is not None and numbers.open_ended and numbers.plateau.value > 0:
         plateau[0] = f"≥ {plateau[0]}"
     return {
         "best": best,
-        "spread": _lines(numbers.spread),
+        "spread": spread,
         "plateau": plateau,
         "expected": _lines(numbers.expected),
         "beaten": _lines(beaten_by_radam(numbers.method, grid)),
@@ -173,12 +177,17 @@ def robustness_text(numbers: Robustness, grid: Grid) -> dict[str, list[str]]:
 
 
 def beaten_by_radam(method: Method, grid: Grid) -> Estimate | None:
-    """How probable it is that a run of RAdam beats one of the method, over the α of both."""
+    """How probable it is that a run of RAdam beats one of the method, over α and seeds of both."""
     radam = [m for m in grid.methods if m.optimizer == "radam"]
     if len(radam) != 1 or method.optimizer == "radam":
         return None
-    ours = {cell.lr: cell.scores for cell in grid.row(radam[0])}
-    pairs = [(ours[c.lr], c.scores) for c in grid.row(method) if c.lr in ours]
+    ours = {cell.lr: dict(zip(cell.seeds, cell.scores, strict=True)) for cell in grid.row(radam[0])}
+    pairs = []
+    for cell in grid.row(method):
+        theirs = dict(zip(cell.seeds, cell.scores, strict=True))
+        shared = sorted(theirs.keys() & ours.get(cell.lr, {}).keys())
+        if shared:
+            pairs.append(([ours[cell.lr][s] for s in shared], [theirs[s] for s in shared]))
     if not pairs:
         return None
     return probability_of_improvement([x for x, _ in pairs], [y for _, y in pairs], grid.direction)
@@ -192,6 +201,13 @@ def _lines(estimate: Estimate | None) -> list[str]:
     if estimate.low is not None and estimate.high is not None:
         lines.append(f"{number(estimate.low)}–{number(estimate.high)}")
     return lines
+
+
+def _percent(share: Estimate | None) -> str:
+    """The interval of a share; "" without one."""
+    if share is None or share.low is None or share.high is None:
+        return ""
+    return f" ({100 * share.low:.0f}–{100 * share.high:.0f} %)"
 
 
 def _range(grid: Grid) -> str:

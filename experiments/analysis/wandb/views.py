@@ -143,8 +143,8 @@ def heatmap(section: Section, kind: str = "final") -> go.Figure:
     """Optimizer × α: colour and text are the mean over seeds; a cell without a score is empty."""
     grid = section.grid(kind)
     cells = [[grid.cells.get((method, lr)) for lr in grid.lrs] for method in grid.methods]
-    values = [[c.mean.value if c and c.mean else None for c in row] for row in cells]
-    texts = [["<br>".join(cell_text(cell)) for cell in row] for row in cells]
+    values = [[grid.value(c) if c and c.n else None for c in row] for row in cells]
+    texts = [["<br>".join(cell_text(cell, grid)) for cell in row] for row in cells]
     figure = go.Figure(
         go.Heatmap(
             x=[rate(lr) for lr in grid.lrs],

@@ -55,7 +55,7 @@ def test_seeds_are_averaged(tmp_path: Path) -> None:
     grid = only_section(tmp_path).grid("final")
     ((key, cell),) = grid.cells.items()
     assert (key[0].label, key[1], cell.n) == ("RAdam", 0.1, 3)
-    assert cell.mean.value == pytest.approx(91.0)
+    assert grid.mean(cell).value == pytest.approx(91.0)
 
 
 def test_a_diverged_run_scores_chance_and_is_counted(tmp_path: Path) -> None:
@@ -87,16 +87,17 @@ def test_an_unfinished_run_has_no_score_and_is_counted(tmp_path: Path, status: s
 def test_a_completed_run_whose_metric_is_not_a_number_has_no_score(tmp_path: Path) -> None:
     run(tmp_path, "adam", 0.1, 1, None)
     run(tmp_path, "adam", 0.1, 2, float("nan"))
-    (cell,) = only_section(tmp_path).grid("final").cells.values()
-    assert (cell.n, cell.mean, cell.unfinished) == (0, None, 2)
+    grid = only_section(tmp_path).grid("final")
+    (cell,) = grid.cells.values()
+    assert (cell.n, grid.mean(cell), cell.unfinished) == (0, None, 2)
 
 
 def test_final_best_and_validation_selected_stay_apart(tmp_path: Path) -> None:
     run(tmp_path, "adam", 0.1, 1, 90.0, final=88.0, best=90.0, validation_selected=89.0)
     section = only_section(tmp_path)
     assert section.kinds() == ["final", "best", "validation_selected"]
-    scores = {kind: section.grid(kind).cells for kind in section.kinds()}
-    assert [next(iter(c.values())).mean.value for c in scores.values()] == [88.0, 90.0, 89.0]
+    grids = [section.grid(kind) for kind in section.kinds()]
+    assert [grid.mean(*grid.cells.values()).value for grid in grids] == [88.0, 90.0, 89.0]
 
 
 def test_best_cell_follows_the_metrics_direction(tmp_path: Path) -> None:

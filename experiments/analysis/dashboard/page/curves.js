@@ -25,9 +25,25 @@ async function drawCurves(section) {
     xaxis: axis(X_TITLES[state.x], {rangemode: "tozero"}),
     yaxis: axis(title, {type: state.scale === "log" ? "log" : "linear", exponentformat: "power"}),
   };
+  const traces = drawn.flatMap(tracesOf);
+  axes.yaxis.range = rangeOfLines(traces);
   fill("curves-caption", caption(curves, lines.length));
-  await chart("curves-chart", drawn.flatMap(tracesOf), layout({...axes, annotations: stamp(section)}),
+  await chart("curves-chart", traces, layout({...axes, annotations: stamp(section)}),
     `${title} by ${state.x}, ${drawn.length} lines: ${section.title}.`);
+}
+
+/** The lines' range, where bands go beyond: those of two seeds would dwarf the lines. */
+function rangeOfLines(traces) {
+  const ends = (chosen) => {
+    const values = chosen.flatMap((trace) => trace.y).filter((y) => y !== null && (state.scale !== "log" || y > 0));
+    const shown = state.scale === "log" ? values.map(Math.log10) : values;
+    return [shown.reduce((a, b) => Math.min(a, b), Infinity), shown.reduce((a, b) => Math.max(a, b), -Infinity)];
+  };
+  const [low, high] = ends(traces.filter((trace) => trace.line?.width !== 0));
+  if (!(high > low)) return null;
+  const [lowest, highest] = ends(traces);
+  const [room, edge] = [ROOM * (high - low), 0.05 * (high - low)];
+  return [Math.max(low - room, lowest) - edge, Math.min(high + room, highest) + edge];
 }
 
 function seriesOf(curves) {
@@ -70,7 +86,7 @@ function linesOf(section, curves, wanted) {
   const [kind, column] = wanted.split(".");
   return lines.map((line) => {
     const runs = line.places.map((place) => runCurve(curves, section, place, kind, column)).filter((run) => run.x.length);
-    return {...line, runs, method: section.methods[methods[line.places[0]]]};
+    return {...line, runs, method: section.methods[methods[line.places[0]]], quantiles: section.quantiles};
   }).filter((line) => line.runs.length);
 }
 
@@ -92,7 +108,7 @@ function runCurve(curves, section, place, kind, column) {
 }
 
 /** The mean over seeds at each update; where a seed has ended the mean is of the others. */
-function meanCurve(runs) {
+function meanCurve(runs, quantiles) {
   const at = new Map();
   for (const run of runs) {
     run.updates.forEach((update, i) => {
@@ -104,7 +120,7 @@ function meanCurve(runs) {
   }
   const found = {x: [], mean: [], low: [], high: [], n: []};
   for (const [, {x, y}] of [...at].sort((a, b) => a[0] - b[0])) {
-    const {mean, low, high} = meanOf(y);
+    const {mean, low, high} = meanOf(y, quantiles);
     const together = y.length === runs.length;
     found.x.push(x.reduce((sum, value) => sum + value, 0) / x.length);
     found.mean.push(mean);
@@ -117,7 +133,7 @@ function meanCurve(runs) {
 
 function tracesOf(line) {
   const colour = line.method.colour;
-  const found = meanCurve(line.runs);
+  const found = meanCurve(line.runs, line.quantiles);
   const name = line.places.length > 1 ? `${line.label} (n = ${line.runs.length})` : line.label;
   const group = name;
   const traces = [];
@@ -166,7 +182,7 @@ function caption(curves, lines) {
   const said = [];
   if (state.runs.length) said.push("The runs chosen in the table below.");
   else if (!state.rates.length) said.push("Each optimizer at its best α.");
-  if (!state.runs.length && state.lines === "mean") said.push("Mean over seeds with its 95 % bootstrap band; one seed has none.");
+  if (!state.runs.length && state.lines === "mean") said.push("Mean over seeds with its 95 % t interval at each point; one seed has none.");
   said.push("× where a run diverged; from there on a mean is of the others, without a band.");
   if (curves.most) said.push(`Thinned to about ${curves.most} points a curve: of each stretch of updates those stay at which a seed is lowest or highest; nothing is averaged.`);
   if (state.smooth > 0) said.push(`Smoothed (exponential moving average, weight ${state.smooth}); the faint line is not.`);

@@ -30,14 +30,16 @@ function drawRates(section, score, kind) {
     xaxis: axis("learning rate α (log scale)", {
       type: "log", tickvals: section.lrs, ticktext: section.rates, minor: {showgrid: false},
     }),
-    yaxis: axis(`test ${section.metric_title}`, {range: rangeOf(section, score)}),
+    yaxis: axis(`test ${section.metric_title}`, {range: rangeOf(section, score) || rangeOfMeans(score.cells)}),
   };
   const text = `Test ${section.metric_title} (${section.score_titles[kind]}) against the learning rate, ` +
     `one line per optimizer: ${section.title}. The numbers stand in the table below.`;
-  byId("rates-caption").textContent = `Test ${section.metric_title}, ${section.score_titles[kind]}: mean over seeds, ` +
-    "95 % bootstrap interval, n in the label. × marks an α at which a run diverged.";
+  byId("rates-caption").textContent = `Test ${section.metric_title}, ${section.score_titles[kind]}: ${section.average} over completed runs, ` +
+    "95 % interval (cut off at the chart's edge), n in the label. × marks an α at which a run diverged.";
   return chart("rates-chart", traces, layout({...axes, annotations: stamp(section)}), text);
 }
+
+const ROOM = 0.35;  // of the means' range, for intervals beyond them
 
 /** [lowest, highest] score to show, null for all: what is worse lies beyond the chart's edge. */
 function rangeOf(section, score) {
@@ -45,6 +47,19 @@ function rangeOf(section, score) {
   if (state.range === "all" || !means.length) return null;
   const [best, step] = section.direction === "max" ? [Math.max(...means), -0.1] : [Math.min(...means), 0.1];
   return [best * (1 + step), best * (1 - step / 5)].sort((a, b) => a - b);
+}
+
+/** All means, and of the intervals what has room: those of two seeds would dwarf the means. */
+function rangeOfMeans(cells) {
+  const ran = cells.filter((cell) => cell.mean !== null);
+  const means = ran.map((cell) => cell.mean);
+  const [low, high] = [Math.min(...means), Math.max(...means)];
+  if (!(high > low)) return null;
+  const room = ROOM * (high - low);
+  const lows = ran.map((cell) => cell.low ?? cell.mean);
+  const highs = ran.map((cell) => cell.high ?? cell.mean);
+  const least = 0.05 * (high - low);
+  return [Math.max(low - room, Math.min(...lows)) - least, Math.min(high + room, Math.max(...highs)) + least];
 }
 
 function lowestShown(cells) {

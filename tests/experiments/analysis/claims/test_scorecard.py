@@ -78,14 +78,17 @@ def c15(root: Path, verdict: Verdict) -> None:
     ):
         wide = verdict is OPEN and variant == "adam"
         options = {"first_updates": variant}
-        seeds(root, "radam_4step", 0.1, mean, wide, train_loss=loss, options=options)
+        for seed in SEEDS:
+            offset = (seed - 3) * (0.3 if wide else 0.01) * mean / 20
+            noisy = loss + 0.0001 * seed
+            run(root, "radam_4step", 0.1, seed, mean + offset, train_loss=noisy, options=options)
 
 
 def losses(bad: str, figures: dict[Verdict, float]) -> Build:
     def build(root: Path, verdict: Verdict) -> None:
         for optimizer in ("adam", "adam_warmup", "adam_2k", "adam_eps", "radam"):
             for seed in SEEDS:
-                loss = figures[verdict] if optimizer == bad else 3.0
+                loss = (figures[verdict] if optimizer == bad else 3.0) + 0.001 * seed
                 if optimizer == bad and verdict is OPEN:
                     loss += 0.8 * (seed - 3) if bad == "adam" else 0.1 * (seed - 3)
                 lr = 3.086e-4 if optimizer == "adam_2k" else 3e-4
