@@ -7,7 +7,8 @@ import pytest
 import pytorch_warmup
 import torch
 
-from radam.schedules import LRScheduler, make_schedule
+from radam.schedules import DECAYS, LRScheduler, make_schedule
+from tests.radam.schedule_options import OPTIONS
 
 
 def parameter() -> torch.nn.Parameter:
@@ -53,6 +54,28 @@ def test_linear_decay_begins_where_the_warmup_ends():
     assert schedule(4_000) == schedule(4_001) == 3e-4
     assert schedule(4_002) < 3e-4
     assert schedule(70_001) == 1e-9
+
+
+def test_cosine_is_torchs():
+    optimizer = torch.optim.SGD([parameter()], lr=0.3)
+    oracle = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=8, eta_min=0.01)
+    schedule = make_schedule("cosine", 0.3, total_updates=8, end_lr=0.01)
+    assert [schedule(t) for t in range(1, 10)] == pytest.approx(rates_of(oracle, 9), rel=1e-12)
+    assert schedule(10) == schedule(9) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, decay in DECAYS.items() if decay.ends_with_the_run()]
+)
+def test_what_ends_with_the_run_falls_from_the_peak_after_the_warmup_to_its_end(name):
+    options = {"warmup": "linear", "warmup_updates": 40, "end_lr": 0.02}
+    schedule = make_schedule(name, 0.1, total_updates=140, **options)
+    rates = [schedule(t) for t in range(1, 201)]
+    assert rates[:40] == sorted(rates[:40])
+    assert rates[39] == rates[40] == 0.1
+    assert rates[40:141] == sorted(set(rates[40:141]), reverse=True)
+    assert rates[90] == pytest.approx(0.06)  # half the way
+    assert rates[140:] == pytest.approx([0.02] * 60)
 
 
 def test_inverse_square_root():
@@ -104,12 +127,13 @@ def test_untuned_warmups_at_an_exact_period_are_pytorch_warmups_own(warmup):
             pass
 
 
-CASES = [
-    ("constant", {}),
-    ("multi_step", {"milestones": [5, 9], "gamma": 0.3}),
-    ("linear", {"total_updates": 15, "end_lr": 1e-3}),
-    ("inverse_sqrt", {}),
-]
+def test_the_options_that_tests_give_are_all_there_are():
+    taken = {name: {option.name for option in decay.options()} for name, decay in DECAYS.items()}
+    for name, decay in DECAYS.items():
+        taken[name] |= {"total_updates"} if decay.ends_with_the_run() else set()
+    assert {name: set(options) for name, options in OPTIONS.items()} == taken
+
+
 WARMUP_CASES = [
     {},
     {"warmup": "linear", "warmup_updates": 6},
@@ -118,7 +142,7 @@ WARMUP_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize(("name", "options"), OPTIONS.items())
 @pytest.mark.parametrize("warmup", WARMUP_CASES)
 def test_the_torch_scheduler_gives_the_same_rates_from_any_update_on(name, options, warmup):
     schedule = make_schedule(name, 0.1, **options, **warmup)

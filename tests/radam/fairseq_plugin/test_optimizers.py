@@ -1,5 +1,6 @@
 """The zoo in fairseq's real commands: preprocess, train, stop, resume, average, generate."""
 
+import itertools
 import json
 import random
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from radam.schedules import make_schedule
+from radam.schedules import DECAYS, make_schedule
+from tests.radam.schedule_options import OPTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -136,41 +138,35 @@ def test_every_optimizer_takes_a_step_and_reads_its_options(fairseq):
         assert optimizer.get_lr() == 0.25, name
 
 
-# What each schedule is given on the command line, and the same for `make_schedule`.
-SCHEDULES = {
-    "constant": ("", {}),
-    "multi_step": ("--milestones 2,5 --gamma 0.5", {"milestones": [2, 5], "gamma": 0.5}),
-    "linear": (
-        "--warmup-updates 3 --end-lr 1e-3",
-        {"warmup": "linear", "warmup_updates": 3, "end_lr": 1e-3, "total_updates": 8},
-    ),
-    "zoo_cosine": (
-        "--warmup untuned_linear --total-updates 9 --end-lr 1e-3",
-        {"warmup": "untuned_linear", "beta2": 0.99, "end_lr": 1e-3, "total_updates": 9},
-    ),
-    "zoo_inverse_sqrt": ("--warmup-updates 3", {"warmup": "linear", "warmup_updates": 3}),
-}
+# Warmups on the command line, and the same for `make_schedule`.
+WARMUPS = [
+    ("", {}),
+    ("--warmup-updates 3", {"warmup": "linear", "warmup_updates": 3}),
+    ("--warmup untuned_linear", {"warmup": "untuned_linear", "beta2": 0.99}),
+    ("--warmup untuned_exponential", {"warmup": "untuned_exponential", "beta2": 0.99}),
+    ("--warmup linear --warmup-updates 3", {"warmup": "linear", "warmup_updates": 3}),
+]
 
 
-def test_every_schedule_that_is_offered_is_tried(fairseq):
+@pytest.mark.parametrize(("decay", "warmup"), zip(DECAYS, itertools.cycle(WARMUPS), strict=False))
+def test_every_schedule_trains_at_the_suites_rates(trained, decay, warmup):
+    """In the real command, with every option it has."""
     from radam.fairseq_plugin.compat import fairseqs_hydra
 
     with fairseqs_hydra():
         import radam.fairseq_plugin.schedules as ours
-    from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY
+    from fairseq.optim.lr_scheduler import LR_SCHEDULER_REGISTRY as registry
 
-    offered = {n for n, kind in LR_SCHEDULER_REGISTRY.items() if issubclass(kind, ours.ZooSchedule)}
-    assert offered == set(SCHEDULES)
-
-
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_every_schedule_trains_at_the_suites_rates(trained, name):
-    written, options = SCHEDULES[name]
-    words = f"--optimizer radam --adam-betas (0.9,0.99) --lr-scheduler {name} {written}".split()
+    kinds = {n: k for n, k in registry.items() if issubclass(k, ours.ZooSchedule)}
+    (name,) = [name for name, kind in kinds.items() if kind.decay == decay]
+    words = f"--optimizer radam --adam-betas (0.9,0.99) --lr-scheduler {name} {warmup[0]}".split()
+    for option, value in OPTIONS[decay].items():
+        written = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        words += [f"--{option.replace('_', '-')}", written]
     printed = command(
         trained[0], "train", *MODEL, *words, "--no-save", "--max-update=8", f"--save-dir={name}"
     )
-    schedule = make_schedule(name.removeprefix("zoo_"), LR, **options)
+    schedule = make_schedule(decay, LR, **OPTIONS[decay], **warmup[1])
     rates = records(printed)
     assert len(rates) == 8
     assert rates == pytest.approx({n: schedule(n + 1) for n in rates}, rel=1e-5, abs=1e-12)
