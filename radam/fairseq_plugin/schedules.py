@@ -108,15 +108,17 @@ def _configuration(name: str, decay: type[Decay]) -> type:
     """fairseq's configuration of a decay, read off its fields."""
     own: list[tuple[str, Any, Any]] = []
     for option in decay.options():
-        # A list would be taken apart letter by letter.
-        kind = str if _is_tuple(option) else option.type
-        default = "" if option.default is MISSING else option.default
+        # A list would be taken apart letter by letter; fairseq reads the old spelling alone.
+        kind: Any = str if _is_tuple(option) else Optional[option.type]  # noqa: UP045
+        default = option.default
+        if default is MISSING:
+            default = "" if _is_tuple(option) else None
         help = {"help": option.metadata["help"]}
         own.append((option.name, kind, dataclasses.field(default=default, metadata=help)))
     if decay.ends_with_the_run():
         help = {"help": "of warmup and decay together (default: --max-update)"}
-        kind = Optional[int]  # noqa: UP045 - fairseq reads the old spelling alone
-        own.append(("total_updates", kind, dataclasses.field(default=None, metadata=help)))
+        field = dataclasses.field(default=None, metadata=help)
+        own.append(("total_updates", Optional[int], field))  # noqa: UP045
     return dataclasses.make_dataclass(f"{name}_config", own, bases=(ScheduleConfig,))
 
 
