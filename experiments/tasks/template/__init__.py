@@ -1,0 +1,1 @@
+"""A task on random numbers, to copy (CONTRIBUTING, A task)."""
