@@ -104,11 +104,9 @@ def _schedule_config(name: str, decay: type[Decay]) -> type[ScheduleConfig]:
         options[option.name] = Annotated[option.type, check, help]
     if any(option.metadata["counts"] == "updates" for option in decay.options()):
         options["unit"] = Literal["epochs", "updates"]
+    required: dict[str, Any] = {key: (annotation, ...) for key, annotation in options.items()}
     return create_model(
-        f"{decay.__name__}Config",
-        __base__=ScheduleConfig,
-        __doc__=decay.__doc__,
-        **{key: (annotation, ...) for key, annotation in options.items()},
+        f"{decay.__name__}Config", __base__=ScheduleConfig, __doc__=decay.__doc__ or "", **required
     )
 
 

@@ -62,7 +62,7 @@ def _explain(error: Any, raw: Mapping[str, Any]) -> str:
         return f"{field}: no such key{suggestion(parts[-1], known)}"
     if error["type"] == "missing":
         return f"{field}: missing; give it a value"
-    message = error["msg"].removeprefix("Value error, ")
+    message: str = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error" and (not field or "=" in message):
         return message
     if error["type"] == "value_error" and isinstance(value, Mapping):

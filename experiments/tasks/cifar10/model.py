@@ -77,4 +77,5 @@ class ResNetCifar(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits [N, classes] of normalised images [N, 3, 32, 32]."""
         features = self.blocks(F.relu(self.stem(images), inplace=True))
-        return self.classifier(features.mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(features.mean(dim=(2, 3)))
+        return logits

@@ -78,8 +78,8 @@ class Rows:
         """Return the digest of each 10,000 rows, made as :attr:`Batch.sha256`."""
         digests = []
         for start in range(0, ALL_ROWS, BATCH_ROWS):
-            digest = hashlib.sha256(self.pixels[start : start + BATCH_ROWS])
-            digest.update(self.labels[start : start + BATCH_ROWS])
+            digest = hashlib.sha256(self.pixels[start : start + BATCH_ROWS].data)
+            digest.update(self.labels[start : start + BATCH_ROWS].data)
             digests.append(digest.hexdigest())
         return digests
 

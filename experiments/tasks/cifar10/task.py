@@ -34,6 +34,8 @@ class CropBatch(NamedTuple):
 class Cifar10(Task[CropBatch]):
     """The images lie on the device as bytes and are augmented there, a whole batch at a time."""
 
+    config: Cifar10Config
+
     def __init__(
         self,
         config: Cifar10Config,

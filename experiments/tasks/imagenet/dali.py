@@ -93,7 +93,7 @@ class DaliLoader:
     def _pipeline(self, feed: Any, largest: int, *, at_random: bool) -> Any:
         cutting, on_gpu = self.pictures.cutting, self.device.type == "cuda"
 
-        @pipeline_def(
+        @pipeline_def(  # type: ignore[untyped-decorator]  # DALI says nothing of its types
             batch_size=largest,
             num_threads=self.workers,
             device_id=(self.device.index or 0) if on_gpu else None,
@@ -120,5 +120,5 @@ class DaliLoader:
 def _as_torch(pixels: Any, device: torch.device) -> Tensor:
     """uint8 [B, 3, size, size], channels last, of memory that is torch's own."""
     if device.type == "cuda":
-        return torch.from_dlpack(pixels.as_tensor()).permute(0, 3, 1, 2).clone()
+        return torch.utils.dlpack.from_dlpack(pixels.as_tensor()).permute(0, 3, 1, 2).clone()
     return torch.from_numpy(np.array(pixels.as_array())).permute(0, 3, 1, 2)

@@ -106,14 +106,19 @@ def load_imagenet(
     classes = min(part.classes or expected.classes, expected.classes)
     if dataset == "real" and source == "huggingface":
         where = f"ImageNet from Hugging Face's {hub.NAME}"
-        train, test = hub.load(classes, part.train_per_class, part.test_per_class)
+        splits: tuple[Pictures, Pictures] = hub.load(
+            classes, part.train_per_class, part.test_per_class
+        )
     else:
         root = _real_folder(data_dir) if dataset == "real" else standin_folder(data_dir)
         what = "ImageNet from" if dataset == "real" else "STAND-IN: rendered digits, not ImageNet,"
         where = f"{what} {root}"
         names = _class_names(root, expected.classes)[:classes]
-        train = read_folder(root / "train", names, part.train_per_class)
-        test = read_folder(root / "val", names, part.test_per_class)
+        splits = (
+            read_folder(root / "train", names, part.train_per_class),
+            read_folder(root / "val", names, part.test_per_class),
+        )
+    train, test = splits
     whole = classes == expected.classes
     _check_counts(where, train, classes, part.train_per_class, expected.train if whole else None)
     _check_counts(where, test, classes, part.test_per_class, expected.test if whole else None)

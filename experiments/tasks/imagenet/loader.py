@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -177,7 +177,7 @@ class Loader:
             yield batch
 
 
-def _as_it_is(batch: PixelBatch) -> PixelBatch:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

@@ -71,13 +71,16 @@ def random_window(seed: int, epoch: int, index: int, height: int, width: int) ->
 def cut(picture: Tensor, window: Window, size: int) -> Tensor:
     """The window, resized to ``size``×``size`` with antialiasing, mirrored if it is to be."""
     w = window
-    shown = F.resized_crop(picture, w.top, w.left, w.height, w.width, [size, size], antialias=True)
+    shown: Tensor = F.resized_crop(
+        picture, w.top, w.left, w.height, w.width, [size, size], antialias=True
+    )
     return shown.flip(-1) if w.flip else shown
 
 
 def centre(picture: Tensor, resize: int, size: int) -> Tensor:
     """The shorter side brought to ``resize``, then the central ``size``×``size``."""
-    return F.center_crop(F.resize(picture, [resize], antialias=True), [size, size])
+    shown: Tensor = F.center_crop(F.resize(picture, [resize], antialias=True), [size, size])
+    return shown
 
 
 def decode(content: Tensor) -> Tensor:
@@ -89,9 +92,10 @@ def decode(content: Tensor) -> Tensor:
     if decode_jpeg is None:
         return _decode_with_pillow(content)
     try:
-        return decode_jpeg(content, mode=ImageReadMode.RGB)
+        picture: Tensor = decode_jpeg(content, mode=ImageReadMode.RGB)
     except RuntimeError:
         return _decode_with_pillow(content)
+    return picture
 
 
 def ends_early(content: Tensor) -> bool:

@@ -37,6 +37,8 @@ MOST_WORKERS = 16
 class ImageNet(Task[PixelBatch]):
     """Pictures come from worker processes as bytes and are normalised on the device."""
 
+    config: ImageNetConfig
+
     def __init__(
         self,
         config: ImageNetConfig,
@@ -77,8 +79,8 @@ class ImageNet(Task[PixelBatch]):
         # Here and not above: slow to import, and asking for sizes needs no network.
         from torchvision.models import resnet18
 
-        model = resnet18(num_classes=self.classes)
-        return model.to(self.device, memory_format=torch.channels_last)
+        model: nn.Module = resnet18(num_classes=self.classes)
+        return model.to(self.device).to(memory_format=torch.channels_last)
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[PixelBatch]:
         self.order.epoch, self.order.skip = epoch, skip

@@ -77,7 +77,7 @@ class Corpus:
         if found.dtype != np.int32 or found.shape != (shard.tokens,):
             problem = f"{found.dtype} {found.shape}, expected int32 ({shard.tokens},)"
             raise self._damaged(shard.file, problem)
-        if zlib.crc32(found) != shard.crc32:
+        if zlib.crc32(found.data) != shard.crc32:
             raise self._damaged(shard.file, "its checksum differs from the one in corpus.json")
         return found
 
@@ -100,11 +100,12 @@ class Corpus:
 
     def _map(self, name: str) -> np.ndarray:
         try:
-            return np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+            found: np.ndarray = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise self._damaged(name, "missing") from None
         except (ValueError, EOFError, OSError) as error:
             raise self._damaged(name, str(error)) from None
+        return found
 
     def _damaged(self, name: str, problem: str) -> UserError:
         return UserError(

@@ -113,7 +113,7 @@ def _number(block: bytes, known: dict[bytes, int]) -> np.ndarray:
     found = pa.BinaryArray.from_buffers(pa.binary(), len(ends), buffers).dictionary_encode()
     words = (word[:-1] for word in found.dictionary.to_pylist())
     numbers = np.fromiter((known.setdefault(w, len(known)) for w in words), np.int32)
-    return numbers[found.indices.to_numpy()]
+    return np.asarray(numbers[found.indices.to_numpy()])
 
 
 def _canonical(block: bytes) -> bytes:

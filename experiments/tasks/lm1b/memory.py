@@ -30,7 +30,7 @@ def window_bytes(sizes: LstmSizes, counts: np.ndarray, tokens: int) -> int:
     [words], how often the training text has each word).
     """
     bounds = [*sizes.cutoffs, len(counts)]
-    tails = sum(
+    tails: float = sum(
         counts[start:end].sum() / max(1, counts.sum()) * (end - start + sizes.hidden)
         for start, end in pairwise(bounds)
     )

@@ -33,7 +33,7 @@ class LstmSizes:
         lstm = sum(4 * self.hidden * (width + self.hidden + 2) for width in widths)
         head = (self.cutoffs[0] + len(self.cutoffs)) * (self.hidden + 1)
         bounds = [*self.cutoffs, self.words]
-        tails = sum(
+        tails: int = sum(
             (self.hidden // 4 ** (i + 1)) * (self.hidden + bounds[i + 1] - bounds[i])
             for i in range(len(self.cutoffs))
         )

@@ -34,6 +34,8 @@ class Lm1b(Task[TokenBatch]):
     An example, as ``batch_size`` counts them, is a window of one stream; ``count`` counts tokens.
     """
 
+    config: Lm1bConfig
+
     def __init__(
         self,
         config: Lm1bConfig,

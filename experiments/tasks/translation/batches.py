@@ -48,7 +48,8 @@ class _Chosen:
         self.sizes = sentences.sizes[chosen]
 
     def __getitem__(self, i: int) -> Tensor:
-        return self.sentences[int(self.chosen[i])]
+        sentence: Tensor = self.sentences[int(self.chosen[i])]
+        return sentence
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -94,7 +95,7 @@ def load_pairs(
 def _shards(prepared: Prepared, split: str, language: str, dictionary: Any) -> Any:
     from fairseq.data import ConcatDataset, data_utils
 
-    joined, shards = "-".join(prepared.languages), []
+    joined, shards = "-".join(prepared.languages), list[Any]()
     while True:
         stem = prepared.folder / f"{split}{len(shards) or ''}.{joined}.{language}"
         if (split != "train" and shards) or not stem.with_name(f"{stem.name}.idx").is_file():

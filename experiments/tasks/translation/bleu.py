@@ -27,7 +27,7 @@ def count(translations: Sequence[str], references: Sequence[str], language: str)
 
 def scores(counts: Mapping[str, float]) -> dict[str, float]:
     """BLEU from sums, 0-100: ``bleu`` and ``sacrebleu``; nothing where nothing was translated."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     found = {}
     for name in ("bleu", "sacrebleu"):
@@ -37,10 +37,10 @@ def scores(counts: Mapping[str, float]) -> dict[str, float]:
             [int(counts[f"{name}_{what}{n}"]) for n in range(1, ORDER + 1)]
             for what in ("matches", "ngrams")
         )
-        lengths = (int(counts[f"{name}_{what}"]) for what in ("length", "reference"))
+        length, reference = (int(counts[f"{name}_{what}"]) for what in ("length", "reference"))
         # Smoothing shows only where an order has no match; the paper's BLEU is 0 there.
         smooth = "none" if name == "bleu" else "exp"
-        score = BLEU.compute_bleu(matches, totals, *lengths, smooth_method=smooth)
+        score = BLEU.compute_bleu(matches, totals, length, reference, smooth_method=smooth)
         found[name] = float(score.score)
     return found
 
@@ -53,7 +53,7 @@ def signature() -> str:
 
 
 def _scorer(tokenize: str) -> Any:
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(tokenize=tokenize, force=True)
 

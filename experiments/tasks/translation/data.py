@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from experiments.errors import UserError
 from experiments.files import cache_folder, write_atomic
@@ -109,8 +111,8 @@ def _make(
                 shutil.copyfile(text / f"{split}.{language}", work / f"{split}.{language}")
     for leftover in ("text", "pieces", "source"):
         shutil.rmtree(work / leftover, ignore_errors=True)
-    for leftover in work.glob(".*"):  # of a preparation that was stopped
-        leftover.unlink()
+    for unfinished in work.glob(".*"):  # of a preparation that was stopped
+        unfinished.unlink()
     facts = Prepared(
         folder=Path(),
         languages=corpus.languages,
@@ -182,28 +184,38 @@ def _dictionaries(
 
     counts = [Counter[str](), Counter[str]()]
     for side, path in enumerate(_sides(pieces, "train", corpus.languages)):
-        known = _symbols(given[side]) if given else None
-        for number, line in enumerate(_lines(path), 1):
-            words = line.split()
-            for word in words if known is not None else ():
-                if word not in known:
-                    raise UserError(
-                        f"{given[side]}: does not match the data: {word!r} of {path.name}, line "
-                        f"{number}, is not in it; remove the dictionary to have one counted"
-                    )
-            counts[side].update(words)
+        for line in _lines(path):
+            counts[side].update(line.split())
+        if given:
+            _check_symbols(given[side], path)
     if corpus.joined:
         counts = [counts[0] + counts[1]] * 2
     for side, language in enumerate(corpus.languages):
         path = work / f"dict.{language}.txt"
         if given:
-            _once(path, lambda temporary, side=side: shutil.copyfile(given[side], temporary))
+            _once(path, partial(shutil.copyfile, given[side]))
             continue
         dictionary = Dictionary()
         for word, count in counts[side].items():
             dictionary.add_symbol(word, n=count)
         dictionary.finalize(padding_factor=8)
-        _once(path, lambda temporary, dictionary=dictionary: dictionary.save(str(temporary)))
+        _once(path, partial(_save, dictionary))
+
+
+def _save(dictionary: Any, path: Path) -> None:
+    dictionary.save(str(path))
+
+
+def _check_symbols(dictionary: Path, pieces: Path) -> None:
+    """Raise :class:`UserError` for the first word that a dictionary lacks."""
+    known = _symbols(dictionary)
+    for number, line in enumerate(_lines(pieces), 1):
+        for word in line.split():
+            if word not in known:
+                raise UserError(
+                    f"{dictionary}: does not match the data: {word!r} of {pieces.name}, line "
+                    f"{number}, is not in it; remove the dictionary to have one counted"
+                )
 
 
 def _symbols(dictionary: Path) -> set[str]:

@@ -55,7 +55,7 @@ def _from_folder(folder: Path) -> Corpus:
     code = folder / "code"
     if not code.is_file():
         raise UserError(f"{code}: missing; it holds the BPE codes that made the other files")
-    dictionaries = tuple(folder / f"dict.{language}.txt" for language in LANGUAGES)
+    dictionaries = (folder / f"dict.{LANGUAGES[0]}.txt", folder / f"dict.{LANGUAGES[1]}.txt")
     splits = {}
     for split in ("train", "valid", "test"):
         pairs = PairOfFiles(*(folder / f"{split}.{language}" for language in LANGUAGES))

@@ -68,10 +68,11 @@ def pairs(split: str) -> Iterator[Pair]:
             "number2": _number(_draw(rng, LARGEST, split)),
             "day": _day(_draw(rng, DAYS, split)),
         }
-        pair = tuple(
+        first, second = (
             " ".join(frame.format(**{k: v[side] for k, v in values.items()}).split()).lower()
             for side, frame in enumerate((english, german))
         )
+        pair = first, second
         if pair not in seen:
             seen.add(pair)
             yield pair

@@ -38,6 +38,8 @@ class Translation(Task[PairBatch]):
     them, of whichever side has more.
     """
 
+    config: TranslationConfig
+
     def __init__(
         self,
         config: TranslationConfig,
@@ -77,7 +79,8 @@ class Translation(Task[PairBatch]):
         self.train = train
         self.held_out: dict[Split, Batches] = {"validation": valid, "test": test}
         self.references: dict[Split, list[tuple[str, str]]] = {}
-        for name, split in (("validation", "valid"), ("test", self._test_split())):
+        stored: dict[Split, str] = {"validation": "valid", "test": self._test_split()}
+        for name, split in stored.items():
             sides = [self.prepared.text(split, language) for language in self.languages]
             chosen = loaded[split][1]
             self.references[name] = [(sides[0][i], sides[1][i]) for i in chosen]
