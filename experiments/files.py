@@ -1,8 +1,11 @@
-"""Files that are written whole or not at all, and where those lie that can be made again."""
+"""Files that are written whole or not at all, locks, and where that lies that can be made again."""
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +35,55 @@ def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) 
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+LOOK_SECONDS = 0.5
+"""How long :func:`locked` outlasts those that only look: :func:`is_locked` holds for an instant."""
+
+
+class Locked(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[int]:
+    """Hold the lock file ``path``; it goes with the process, however that ends.
+
+    Gives the file's descriptor: a process that inherits it goes on holding. While another holds
+    it, waits, or without ``wait`` raises :class:`Locked`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if wait:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            _lock_now(file.fileno(), path)
+        yield file.fileno()
+
+
+def _lock_now(descriptor: int, path: Path) -> None:
+    deadline = time.monotonic() + LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Locked(str(path)) from None
+            time.sleep(0.001)
+        else:
+            return
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file ``path`` just now; it need not be writable."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def cache_folder() -> Path:

@@ -34,9 +34,9 @@ from experiments.launch.submit import (
     submit_runs,
 )
 from experiments.launch.supervisor import slots_for, write_pid
-from experiments.launch.worker import LOG
 from experiments.terminal.console import console, exit_on_user_error, say
 from experiments.terminal.progress import display, label
+from experiments.tracking.names import LOG
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.signals import stop_on_signals
 

@@ -1,4 +1,7 @@
-"""Training and test curves of a section's runs, read from the store when they are drawn."""
+"""Training and test curves of a section's runs, read from the store when they are drawn.
+
+What is drawn leaves out a run whose records are damaged, and names it; what is decided by rule
+reads :func:`~experiments.tracking.records.read_records`, which raises."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +11,8 @@ import polars as pl
 
 from experiments.analysis.cells import Cell, Grid, Section
 from experiments.analysis.statistics import Floats, band
-from experiments.tracking.store import read_metrics
+from experiments.terminal.console import note
+from experiments.tracking.records import DamagedRecords, Record, read_records
 
 COLUMNS = ["kind", "update", "epoch", "seconds", "split", "loss"]
 
@@ -25,11 +29,20 @@ class Curve:
     """Epoch and last value of each run that diverged; from there on the mean is of the others."""
 
 
-Records = dict[tuple[str, float], pl.DataFrame]
+CellRecords = dict[tuple[str, float], pl.DataFrame]
 """The records of each cell's runs, by the method's label and α."""
 
 
-def read_curves(section: Section) -> Records:
+def records_to_draw(folder: Path, *kinds: str) -> list[Record]:
+    """As :func:`~experiments.tracking.records.read_records`, but damage is said, and left out."""
+    try:
+        return read_records(folder, *kinds)
+    except DamagedRecords as damage:
+        note(f"{damage}; left out here")
+        return []
+
+
+def read_curves(section: Section) -> CellRecords:
     """All records of the section's scored runs: COLUMNS, the metric, and the run's ``seed`` and
     ``status``. Read once for all figures; runs without records are left out."""
     runs = section.runs.filter(pl.col("status").is_in(["completed", "diverged"]))
@@ -37,9 +50,10 @@ def read_curves(section: Section) -> Records:
     schema |= {"kind": pl.String, "split": pl.String}
     parts: dict[tuple[str, float], list[pl.DataFrame]] = {}
     for row in runs.select("method", "lr", "seed", "status", "folder").iter_rows(named=True):
-        records = read_metrics(Path(row["folder"]))
-        if records.is_empty():
+        found = records_to_draw(row["folder"], "train", "eval")
+        if not found:
             continue
+        records = pl.DataFrame(found, infer_schema_length=None)
         known = [pl.col(n).cast(t) for n, t in schema.items() if n in records.columns]
         absent = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in records.columns]
         owner = [pl.lit(row[name]).alias(name) for name in ("seed", "status")]
@@ -48,7 +62,7 @@ def read_curves(section: Section) -> Records:
     return {key: pl.concat(frames) for key, frames in parts.items()}
 
 
-def followed_split(records: Records, metric: str) -> str:
+def followed_split(records: CellRecords, metric: str) -> str:
     """The held-out split whose metric was followed while training: "test", or "validation" where
     a run scores the test set only at its end, as in translation."""
     scored = pl.col("kind").eq("eval") & pl.col(metric).is_finite()
@@ -59,7 +73,7 @@ def followed_split(records: Records, metric: str) -> str:
     return "test"
 
 
-def curve(records: Records, cell: Cell, column: str, split: str | None = None) -> Curve | None:
+def curve(records: CellRecords, cell: Cell, column: str, split: str | None = None) -> Curve | None:
     """A cell's curve of one column ("loss", or the metric) by epoch; None without records.
 
     ``split``: of that held-out split's evaluations; None: of training (means since the record

@@ -5,43 +5,20 @@ a run recorded: the share of all gradient elements below e^-16 (the exact zeros 
 the median of log|g|.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.analysis.statistics import Floats
-from experiments.tracking.run_folder import METRICS
 
 TINY = -16.0
 """log|g| below which a gradient element counts as tiny."""
 
 Histogram = Mapping[str, Any]
 """``edges``, ``counts``, ``zeros``, ``elements``; see `experiments.training.histograms`."""
-
-
-def histogram_records(folder: Path) -> list[dict[str, Any]]:
-    """The records of kind ``histogram`` of one run, by update; empty if it took none.
-
-    An unfinished last line is left out.
-    """
-    try:
-        lines = (Path(folder) / METRICS).read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    records = []
-    for line in lines:
-        if '"histogram"' not in line[:40]:  # the others are many: not parsed
-            continue
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records
 
 
 def mass_below(histogram: Histogram, log: float = TINY) -> float:
@@ -99,7 +76,7 @@ class Distortion:
 
 
 def distortion(records: Sequence[Mapping[str, Any]]) -> Distortion:
-    """The distortion of the gradients in one run's `histogram_records`."""
+    """The distortion of the gradients in one run's records of kind ``histogram``, by update."""
     fields = [record["gradient"] for record in records]
     return Distortion(
         tuple(record["update"] for record in records),

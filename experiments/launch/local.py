@@ -21,10 +21,11 @@ from experiments.launch.container import wrap
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.worker import carry_out, watch_over
 from experiments.terminal.progress import Display
+from experiments.tracking.names import STOP
 from experiments.tracking.provenance import ROOT
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
-from experiments.training.signals import STOP, StopRequest
+from experiments.training.signals import StopRequest
 
 context = multiprocessing.get_context("forkserver")
 # Here, because the server imports at its own start alone: with the first process, of an estimate.

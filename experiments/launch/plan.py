@@ -13,8 +13,8 @@ from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.queued import Queue, read_queue
 from experiments.launch.submission import run_key
-from experiments.launch.worker import LOG
-from experiments.tracking.run_folder import METRICS, RunFolder
+from experiments.tracking.names import LOG, METRICS
+from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
 
 State = Literal[

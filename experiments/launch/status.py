@@ -1,6 +1,5 @@
 """A grid at a glance: what became of its runs, for ``plan`` and ``status``."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,11 @@ from rich.table import Table
 
 from experiments.launch.plan import UNDER_WAY, State, state
 from experiments.launch.queued import Entry, Queue
-from experiments.launch.worker import LOG
 from experiments.terminal.progress import duration, outcome
+from experiments.tracking.names import LOG
+from experiments.tracking.records import DamagedRecords, last_record
 from experiments.tracking.result import RunResult
-from experiments.tracking.run_folder import METRICS, RunFolder
+from experiments.tracking.run_folder import RunFolder
 
 LONG = 40
 """A longer grid is shown a line a setting, not a line a run."""
@@ -114,9 +114,10 @@ def cost(lines: Sequence[Line]) -> str:
 
 def _latest_record(folder: Path) -> str:
     try:
-        records = (folder / METRICS).read_bytes()[-4096:].splitlines()
-        last = json.loads(records[-1])
-    except (OSError, IndexError, ValueError):
+        last = last_record(folder)
+    except DamagedRecords as error:
+        return str(error)
+    if last is None:
         return "begins"
     return f"epoch {last['epoch']:g}, update {last['update']}"
 

@@ -4,25 +4,24 @@
 the runs that were handed over at one time. The runs' own folders say what became of them.
 """
 
-import fcntl
 import hashlib
 import json
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
-from experiments.files import write_atomic
+from experiments.files import is_locked, locked, write_atomic
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 from experiments.terminal.progress import label
 
-SWEEPS, SWEEP = "sweeps", "sweep.json"
+SWEEPS, SWEEP, LOCK = "sweeps", "sweep.json", "lock"
 
 
 @dataclass(frozen=True)
@@ -116,27 +115,17 @@ class Submission:
         """The runs of all its jobs."""
         return [run for member in self.members for run in member]
 
-    @contextmanager
-    def held(self) -> Iterator[int]:
+    def held(self) -> AbstractContextManager[int]:
         """Hold the submission, as the local launcher does while it works.
 
         Gives the lock's file descriptor: a process that inherits it goes on holding.
         """
-        with (self.path / "lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file.fileno()
+        return locked(self.path / LOCK)
 
     @property
     def is_held(self) -> bool:
         """Whether a local launcher is at work on it."""
-        try:
-            with (self.path / "lock").open("r+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return is_locked(self.path / LOCK)
 
 
 def run_key(config: RunConfig) -> str:

@@ -1,12 +1,12 @@
 """Handing runs to a launcher, and taking them back."""
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
+from experiments.files import locked
 from experiments.launch import slurm, supervisor
 from experiments.launch.container import check_engine
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
@@ -17,13 +17,9 @@ from experiments.launch.submission import SWEEPS, Submission, Sweep, new_submiss
 from experiments.tracking.run_folder import RunFolder
 
 
-@contextmanager
-def one_at_a_time(store: Path) -> Iterator[None]:
+def one_at_a_time(store: Path) -> AbstractContextManager[int]:
     """Wait for other commands that submit to the same store, so that none queues a run twice."""
-    (store / SWEEPS).mkdir(parents=True, exist_ok=True)
-    with (store / SWEEPS / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return locked(store / SWEEPS / ".lock")
 
 
 def check_launcher(launcher: Launcher) -> None:

@@ -3,7 +3,6 @@
 ``python -m experiments.launch.worker RUN-FOLDER`` is what a SLURM job and a container start.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIGTERM
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TextIO
 
 from experiments.config.length import known_length
 from experiments.config.schema import RunConfig
@@ -21,15 +20,16 @@ from experiments.errors import UserError
 from experiments.ranks import is_main
 from experiments.terminal.console import say
 from experiments.terminal.progress import Lines, label, outcome
-from experiments.tracking.run_folder import METRICS, Busy, RunFolder
+from experiments.tracking.names import LOG, STOP
+from experiments.tracking.records import DamagedRecords, RecordFollower
+from experiments.tracking.run_folder import Busy, RunFolder
 from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import process_group
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
-from experiments.training.signals import STOP, StopRequest, stop_on_signals
+from experiments.training.signals import StopRequest, stop_on_signals
 
 SECONDS_BETWEEN_UPDATES = 0.25
-LOG = "log.txt"
 
 DONE, FAILED, BAD_INPUT, AGAIN = 0, 1, 2, 75
 """Exit codes for whoever watches; what became of the run is in its ``result.json``."""
@@ -95,7 +95,6 @@ def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> Non
     Asked to stop, it asks the run by the stop file and waits for its checkpoint.
     """
     config = RunFolder(folder).config
-    metrics = folder / METRICS
     with stop_on_signals() as stop, (folder / LOG).open("a") as log:
         report = _reporter(reports, stop)
         process = subprocess.Popen(
@@ -104,25 +103,21 @@ def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> Non
         whole = known_length(config)
         total = whole.updates if whole else config.protocol.updates
         report({"kind": "start", "update": 0, "total": total})
-        read = metrics.stat().st_size if metrics.exists() else 0
+        records = RecordFollower(folder, from_end=True)
         while process.poll() is None:
             if stop:
                 (folder / STOP).touch()
             sleep(SECONDS_BETWEEN_UPDATES)
-            read = _report_new(metrics, read, report)
+            _report_new(records, report, log)
     sys.exit(process.returncode)
 
 
-def _report_new(metrics: Path, read: int, report: Observer) -> int:
-    """Report the whole lines after the first ``read`` bytes; the bytes read by then."""
+def _report_new(records: RecordFollower, report: Observer, log: TextIO) -> None:
     try:
-        text = metrics.read_bytes()[read:]
-    except FileNotFoundError:
-        return read
-    whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.splitlines():
-        report(json.loads(line))
-    return read + len(whole)
+        for record in records.new():
+            report(record)
+    except DamagedRecords as error:  # the run goes on without being watched there
+        print(f"note: {error}", file=log, flush=True)
 
 
 def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any]], None]:

@@ -1,5 +1,6 @@
 """What a person sees in a terminal: plain lines, and one line for a mistake of theirs."""
 
+import functools
 import os
 import re
 import sys
@@ -26,6 +27,12 @@ def say(line: str = "") -> None:
     """Print a line as it is, brackets included; of several processes the first one does."""
     if is_main():
         console.print(line, markup=False)
+
+
+@functools.cache
+def note(text: str) -> None:
+    """Say what a person should know, once however often it is come upon."""
+    say(f"note: {text}")
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from experiments.errors import UserError
 from experiments.files import write_atomic
+from experiments.tracking.names import RESULT
 
 Status = Literal["completed", "diverged", "failed", "interrupted"]
-
-RESULT = "result.json"
 
 
 class RunResult(BaseModel):

@@ -1,22 +1,17 @@
 """One run's folder in the store: its configuration, records, result, and who may write there."""
 
-import fcntl
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from experiments.config.schema import RunConfig
 from experiments.config.validate import from_dict
 from experiments.errors import UserError
-from experiments.files import write_atomic
+from experiments.files import Locked, is_locked, locked, write_atomic
+from experiments.tracking.names import CONFIG, LOCK
 from experiments.tracking.result import RunResult, read_result
-
-CONFIG, METRICS, LOCK = "config.yaml", "metrics.jsonl", "lock"
 
 
 class Busy(UserError):
@@ -62,48 +57,13 @@ class RunFolder:
 
         Raises :class:`Busy` if another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / LOCK).open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise Busy(f"{self.path}: another process is carrying out this run") from None
-            yield
+        try:
+            with locked(self.path / LOCK, wait=False):
+                yield
+        except Locked:
+            raise Busy(f"{self.path}: another process is carrying out this run") from None
 
     @property
     def busy(self) -> bool:
         """Whether a process holds the folder just now."""
-        try:
-            with (self.path / LOCK).open("rb") as file:  # so that a reader's store can be asked too
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return False
-
-
-class MetricsFile:
-    """``metrics.jsonl``, append-only but for one case: a resumed run cuts it back to what its
-    checkpoint knew, so that no record stands twice and no half-written line stays."""
-
-    def __init__(self, folder: Path, keep_bytes: int) -> None:
-        self.file = (folder / METRICS).open("ab")
-        self.file.truncate(keep_bytes)
-
-    def append(self, event: Mapping[str, Any]) -> None:
-        """Write one record; numbers that are not finite become null."""
-        clean = {
-            k: None if isinstance(v, float) and not math.isfinite(v) else v
-            for k, v in event.items()
-        }
-        self.file.write(json.dumps(clean).encode() + b"\n")
-        self.file.flush()
-
-    def position(self) -> int:
-        """Bytes written so far."""
-        return self.file.tell()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
+        return is_locked(self.path / LOCK)

@@ -1,14 +1,14 @@
 """The store as tables: every run's result, and a run's curves."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from experiments.tracking.result import RESULT, RunResult, read_result
-from experiments.tracking.run_folder import METRICS
+from experiments.tracking.names import RESULT
+from experiments.tracking.records import read_records
+from experiments.tracking.result import RunResult, read_result
 
 # A column has its type even where no run has a value.
 _COLUMNS: dict[str, Any] = {
@@ -102,16 +102,9 @@ def describe_hardware(facts: dict[str, Any]) -> str:
     return f"{facts.get('cpu')}, {facts.get('threads')} of {facts.get('cores')} cores"
 
 
-def read_metrics(folder: Path) -> pl.DataFrame:
-    """The records of one run in the order of their writing; an unfinished last line is left out."""
-    records = []
-    try:
-        lines = (Path(folder) / METRICS).read_text().splitlines()
-    except FileNotFoundError:
-        lines = []
-    for line in lines:
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return pl.DataFrame(records, infer_schema_length=None)
+def read_metrics(folder: Path, *kinds: str) -> pl.DataFrame:
+    """The records of one run, of these kinds (all without any), in the order of their writing.
+
+    Raises :class:`~experiments.tracking.records.DamagedRecords`.
+    """
+    return pl.DataFrame(read_records(folder, *kinds), infer_schema_length=None)

@@ -20,7 +20,7 @@ from experiments.config.schema import RunConfig
 from experiments.files import write_atomic
 from experiments.ranks import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
-from experiments.tracking.run_folder import MetricsFile
+from experiments.tracking.records import RecordWriter
 from experiments.training.averaging import averaged, forget_epochs, keep_epoch
 from experiments.training.checkpoint import (
     choose_part,
@@ -35,6 +35,7 @@ from experiments.training.distributed import (
     all_reduce_any,
     all_reduce_readings,
     barrier,
+    on_every_rank,
 )
 from experiments.training.histograms import Histograms
 from experiments.training.signals import StopRequest
@@ -103,7 +104,9 @@ class Loop:
         self.progress = Progress()
         self.random_before = random_state()
         known_bytes = self._restore()
-        self.metrics = MetricsFile(folder, known_bytes) if is_main() else None
+        self.records = on_every_rank(
+            lambda: RecordWriter(folder, known_bytes) if is_main() else None
+        )
         self.last_checkpoint = time.monotonic()
 
     def run(self) -> Ending:
@@ -118,8 +121,8 @@ class Loop:
                 mark = time.perf_counter()
             return "completed" if self.progress.update == self.total else "interrupted"
         finally:
-            if self.metrics is not None:
-                self.metrics.close()
+            if self.records is not None:
+                self.records.close()
 
     def _epoch(self, mark: float) -> Ending | None:
         """The rest of the current epoch; ``mark`` is when it began, on the performance counter."""
@@ -245,8 +248,8 @@ class Loop:
         }
 
     def _write(self, event: dict[str, Any]) -> None:
-        if self.metrics is not None:
-            self.metrics.append(event)
+        if self.records is not None:
+            self.records.append(event)
         self._tell(event)
 
     def _tell(self, event: dict[str, Any]) -> None:
@@ -255,13 +258,13 @@ class Loop:
 
     def _checkpoint(self) -> None:
         parts = all_gather(own_part(self.task.state_dict(), self.random_before))
-        if self.metrics is not None:
+        if self.records is not None:
             state = {
                 "progress": asdict(self.progress),
                 "model": self.model.state_dict(),
                 "optimizer": self.step.optimizer.state_dict(),
                 "parts": parts,
-                "metrics_bytes": self.metrics.position(),
+                "metrics_bytes": self.records.sync(),
             }
             save_checkpoint(self.folder, self.progress.update, state)
         barrier()

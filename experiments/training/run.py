@@ -21,7 +21,8 @@ from experiments.ranks import is_main, place
 from experiments.tasks import registry
 from experiments.tasks.task import Task
 from experiments.tracking import provenance
-from experiments.tracking.result import RESULT, RunResult, now
+from experiments.tracking.names import RESULT
+from experiments.tracking.result import RunResult, now
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.batch_norm import synchronise_batch_norm
 from experiments.training.checkpoint import seed_apart, seed_everything

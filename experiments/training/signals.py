@@ -10,10 +10,6 @@ from time import monotonic
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
-STOP = "stop"
-"""The file beside a run that asks it to stop, for where a signal does not get through: from
-another machine, or past a container's engine. Whoever starts the run removes an old one."""
-
 SECONDS_BETWEEN_LOOKS = 1.0
 
 

@@ -1,19 +1,26 @@
 """A run that is killed and started again ends exactly where an undisturbed one does."""
 
+import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import torch
 
+from experiments.config.compose import compose, settle_dataset
+from experiments.config.validate import resolve
 from experiments.tracking.result import read_result
 from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.store import read_metrics
+from experiments.training.run import run
+from experiments.training.signals import StopRequest
 from tests.experiments.conftest import ROOT, Command, environment
 
 # 24 updates, a checkpoint after each; augmentation, decay and a stateful optimizer are in play.
@@ -151,6 +158,67 @@ def test_finished_run_is_not_run_again(command: Command, smoke: list[str], tmp_p
     assert "not run again" in again.stdout
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert read_metrics(folder).filter(pl.col("kind") == "eval").height == 2
+
+
+def attempt(words: list[str], update: int, accident: signal.Signals) -> None:
+    """Carry out the run in this process until the accident, right after the records of ``update``
+    and before any checkpoint of it."""
+    stop = StopRequest()
+
+    def observe(event: dict[str, Any]) -> None:
+        if event["kind"] == "update" and event["update"] == update:
+            if accident == signal.SIGKILL:
+                os.kill(os.getpid(), signal.SIGKILL)
+            stop.signal = accident
+
+    config, _ = settle_dataset(resolve(compose(words)))
+    run(config, stop, [observe])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_records_survive_kills_and_stops_between_two_of_them(
+    seed: int, smoke: list[str], tmp_path: Path
+) -> None:
+    """A stop before the first record after a kill, as by pre-emption after a node is lost."""
+    choose = random.Random(seed)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["experiments.training.run", "experiments.tasks.cifar10.task"])
+    words = [*smoke, *WORDS]
+    accidents = [(6, signal.SIGTERM), (10, signal.SIGKILL), (7, signal.SIGTERM)]
+    accidents += [
+        (choose.randint(7, 23), choose.choice([signal.SIGKILL, signal.SIGTERM])) for _ in range(3)
+    ]
+    for update, accident in accidents:
+        every = 0 if choose.random() < 0.3 else 3600
+        more = [f"runner.checkpoint_seconds={every}"]
+        process = processes.Process(target=attempt, args=([*words, *more], update, accident))
+        process.start()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+    undisturbed = [w.replace("/runs", "/undisturbed") for w in words]
+    for last in (words, undisturbed):
+        process = processes.Process(target=attempt, args=(last, 0, signal.SIGTERM))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    one, other = only_folder(tmp_path / "undisturbed"), only_folder(tmp_path / "runs")
+    assert read_result(other).status == "completed"
+    assert read_metrics(one).drop("seconds").equals(read_metrics(other).drop("seconds"))
+
+
+def test_records_shorter_than_the_checkpoint_counts_are_named(
+    command: Command, smoke: list[str], tmp_path: Path
+) -> None:
+    words = [*smoke, *WORDS]
+    assert command("experiments.train", *words, "runner.stop_after=7").returncode == 0
+    metrics = only_folder(tmp_path / "runs") / "metrics.jsonl"
+    os.truncate(metrics, 50)
+    done = command("experiments.train", *words)
+    assert done.returncode == 2
+    assert f"{metrics}: 50 bytes" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert metrics.stat().st_size == 50
 
 
 def test_a_run_stops_after_an_update_and_goes_on_later(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ import polars as pl
 
 from experiments.analysis.cells import Cell, Grid, Section
 from experiments.analysis.claims.rules import MIN_SEEDS, NotRun, Sample, Unclear
-from experiments.analysis.distortion import distortion, histogram_records
+from experiments.analysis.distortion import distortion
 from experiments.analysis.style import title
 from experiments.analysis.wording import rate
+from experiments.tracking.records import read_records
 from experiments.tracking.store import read_metrics
 
 # Two rates are the same rate if they differ by less: Adam-2k runs at 3.086e-4 for 3e-4.
@@ -122,7 +122,7 @@ class Evidence:
         share of gradient elements below e^-16 (`analysis.distortion`)."""
 
         def value(row: dict[str, Any]) -> float | None:
-            records = histogram_records(Path(row["folder"]))
+            records = read_records(row["folder"], "histogram")
             return distortion(records).growth(until) if records else None
 
         rows = self._at(optimizer, None, {})
@@ -205,8 +205,7 @@ def _named(label: str, settings: dict[str, Any]) -> str:
 
 
 def _records(row: dict[str, Any], kind: str) -> pl.DataFrame:
-    records = read_metrics(Path(row["folder"]))
-    return records.filter(pl.col("kind") == kind) if "kind" in records.columns else records
+    return read_metrics(row["folder"], kind)
 
 
 def _same(a: float, b: float) -> bool:

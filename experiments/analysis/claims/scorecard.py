@@ -13,6 +13,7 @@ from experiments.analysis.claims.paper import Claim, paper
 from experiments.analysis.claims.rules import Finding, NotRun, Part, Unclear, Verdict
 from experiments.analysis.wording import DECIDING, decides
 from experiments.errors import UserError
+from experiments.tracking.records import DamagedRecords
 
 FROM_RUNS: dict[str, Callable[[Evidence], Finding]] = {
     "C01": language.c01,
@@ -117,7 +118,7 @@ def _decide(rule: Callable[[Any], Finding], material: Any) -> Finding:
         return rule(material)
     except NotRun as missing:
         part = Part(Verdict.NOT_RUN, f"missing: {missing}")
-    except Unclear as unclear:
+    except (Unclear, DamagedRecords) as unclear:
         part = Part(Verdict.UNDECIDED, str(unclear))
     return Finding(part.verdict, (), (part,), None)
 

@@ -7,9 +7,8 @@ which any of its seeds is lowest or highest, in any column. Nothing is averaged 
 """
 
 import itertools
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.analysis.cells import Section
+from experiments.analysis.curves import records_to_draw
 from experiments.analysis.statistics import Floats
-from experiments.tracking.run_folder import METRICS
+from experiments.tracking.names import METRICS
+from experiments.tracking.records import Record
 
 MOST = 400
 """Points of a curve on the page."""
@@ -32,7 +33,7 @@ NOT_THINNED_BY = ("lr",)
 """Columns that take no part in choosing points: α is drawn, but has no extremes of interest."""
 
 Columns = dict[str, Floats]
-Records = dict[str, Columns]
+RunCurves = dict[str, Columns]
 """By kind ("train", "test", "validation"): ``update``, ``epoch``, ``seconds`` and the values."""
 
 
@@ -40,10 +41,10 @@ class CurveReader:
     """Reads ``metrics.jsonl`` into columns, each file again only after it has changed."""
 
     def __init__(self) -> None:
-        self.known: dict[Path, tuple[tuple[int, int], Records]] = {}
+        self.known: dict[Path, tuple[tuple[int, int], RunCurves]] = {}
 
-    def read(self, folder: Path) -> Records:
-        """The run's records by kind; empty if there are none."""
+    def read(self, folder: Path) -> RunCurves:
+        """The run's curves by kind; empty if there are none."""
         path = folder / METRICS
         try:
             status = path.stat()
@@ -52,23 +53,20 @@ class CurveReader:
         state = (status.st_mtime_ns, status.st_size)
         known = self.known.get(path)
         if known is None or known[0] != state:
-            known = state, read_records(path.read_text())
+            known = state, by_kind(records_to_draw(folder, "train", "eval"))
             self.known[path] = known
         return known[1]
 
 
-def read_records(text: str) -> Records:
-    """The records in the text of a ``metrics.jsonl``; a half-written last line is left out."""
-    rows: dict[str, list[dict[str, Any]]] = {}
-    whole = text[: text.rfind("\n") + 1].splitlines()
-    for record in json.loads(f"[{','.join(whole)}]"):  # at once: several times faster than by line
-        kind = record.get("split") or record["kind"]
-        if kind != "histogram":
-            rows.setdefault(kind, []).append(record)
+def by_kind(records: Iterable[Record]) -> RunCurves:
+    """Training and evaluation records as columns."""
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(record.get("split") or record["kind"], []).append(record)
     return {kind: _columns(found) for kind, found in rows.items()}
 
 
-def _columns(rows: list[dict[str, Any]]) -> Columns:
+def _columns(rows: list[Record]) -> Columns:
     names = [name for name in rows[0] if name not in ("kind", "split")]
     return {name: np.array([row.get(name) for row in rows], dtype=float) for name in names}
 

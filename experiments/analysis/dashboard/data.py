@@ -26,7 +26,7 @@ from experiments.analysis.robustness import robustness
 from experiments.analysis.statistics import CONFIDENCE, quantile
 from experiments.analysis.style import style
 from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title, metric_title, rate
-from experiments.tracking.wandb.client import read_record
+from experiments.tracking.wandb.client import read_mirror
 
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
 """Tell an optimizer's methods (lengths of warmup, say) apart: its colour is one."""
@@ -138,7 +138,7 @@ def runs_data(section: Section) -> dict[str, Any]:
 
 def _mirror(folder: Path) -> str | None:
     """The run's address in W&B, if it is mirrored online; nothing that is not a web address."""
-    url = (read_record(folder) or {}).get("url")
+    url = (read_mirror(folder) or {}).get("url")
     return url if isinstance(url, str) and url.startswith(("https://", "http://")) else None
 
 

@@ -1,14 +1,13 @@
 """The histograms that a section's runs took, as the page draws them (Figs. 2 and 3)."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from experiments.analysis.cells import Section
-from experiments.analysis.distortion import histogram_records
+from experiments.analysis.curves import records_to_draw
 
 QUANTITIES = {
     "gradient": "log |g|",
@@ -30,7 +29,7 @@ def histograms_data(section: Section, lrs: list[float]) -> list[dict[str, Any]]:
     labels = [method.label for method in section.methods]
     found = []
     for (label, lr), rows in runs.partition_by("method", "lr", as_dict=True).items():
-        records = [histogram_records(Path(folder)) for folder in rows["folder"]]
+        records = [records_to_draw(folder, "histogram") for folder in rows["folder"]]
         for quantity, axis in QUANTITIES.items():
             made = _together(records, quantity)
             if made is not None:

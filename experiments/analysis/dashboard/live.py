@@ -14,6 +14,7 @@ from experiments.analysis.dashboard.page import Select, head_data, pack, render
 from experiments.analysis.dashboard.started import with_started
 from experiments.errors import UserError
 from experiments.terminal.console import say
+from experiments.tracking.names import CONFIG, METRICS
 
 LEAST_SECONDS = 2.0
 """Between two looks at the store; a large store is looked at less often, see ``SHARE``."""
@@ -52,7 +53,7 @@ class Follower:
 def _state(root: Path) -> str:
     """Changes whenever a run's record, result or mirror does."""
     digest = hashlib.sha256()
-    for pattern in ("*/*/*.json", "*/*/metrics.jsonl", "*/*/config.yaml", "mechanism/*.json"):
+    for pattern in ("*/*/*.json", f"*/*/{METRICS}", f"*/*/{CONFIG}", "mechanism/*.json"):
         for path in sorted(Path(root).glob(pattern)):
             try:
                 status = path.stat()

@@ -7,8 +7,8 @@ import polars as pl
 import yaml
 
 from experiments.tasks.registry import TASKS
-from experiments.tracking.result import RESULT
-from experiments.tracking.run_folder import CONFIG, RunFolder
+from experiments.tracking.names import CONFIG, RESULT
+from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.store import flatten
 
 RUNNING, STOPPED = "running", "stopped"

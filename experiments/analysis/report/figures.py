@@ -34,8 +34,8 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
 from experiments.analysis.curves import (
+    CellRecords,
     Curve,
-    Records,
     best_cells,
     curve,
     followed_split,
@@ -107,7 +107,7 @@ def robustness_figure(section: Section, grid: Grid, kind: str, methods: Sequence
     return figure
 
 
-def curves_figure(section: Section, cells: Sequence[Cell], records: Records) -> Figure:
+def curves_figure(section: Section, cells: Sequence[Cell], records: CellRecords) -> Figure:
     """Fig. 5: training loss and the held-out metric by epoch, each optimizer at its best α."""
     columns = 3
     size = (PAGE, height(section, PAGE, 2.3, len(cells), columns))
@@ -129,7 +129,7 @@ def curves_figure(section: Section, cells: Sequence[Cell], records: Records) -> 
 
 
 def rates_figure(
-    section: Section, grid: Grid, methods: Sequence[Method], records: Records
+    section: Section, grid: Grid, methods: Sequence[Method], records: CellRecords
 ) -> Figure:
     """Figs. 6 and 7: a column a method, a line an α; above the held-out metric, below the loss."""
     width = max(COLUMN, min(PAGE, 0.6 + 1.4 * len(methods)))

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.cells import Method, Section
-from experiments.analysis.distortion import TINY, Distortion, distortion, histogram_records
+from experiments.analysis.curves import records_to_draw
+from experiments.analysis.distortion import TINY, Distortion, distortion
 from experiments.analysis.report.drawing import (
     PAGE,
     finish,
@@ -63,7 +64,7 @@ def read_runs(section: Section, lr: float) -> Runs:
     for method in section.methods:
         chosen = (pl.col("method") == method.label) & (pl.col("lr") == lr)
         folders = section.runs.filter(chosen).sort("seed")["folder"].to_list()
-        taken = [records for path in folders if (records := histogram_records(Path(path)))]
+        taken = [records for path in folders if (records := records_to_draw(path, "histogram"))]
         if taken:
             found[method] = taken
     return found

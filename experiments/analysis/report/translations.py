@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from experiments.analysis.cells import Section
+from experiments.analysis.curves import records_to_draw
 from experiments.analysis.style import title
 from experiments.analysis.wording import rate
-from experiments.tracking.store import read_metrics
+from experiments.tasks.translation.config import SIGNATURE, TRANSLATIONS
 
-TRANSLATIONS = "translations.jsonl"
-SIGNATURE = "sacrebleu.txt"
 EXAMPLES = 20
 
 
@@ -27,13 +24,13 @@ def examples(section: Section) -> str | None:
 
 
 def _heading(row: dict[str, Any], folder: Path) -> str:
-    records = read_metrics(folder)
-    tests = records.filter((pl.col("kind") == "eval") & (pl.col("split") == "test"))
+    tests = [r for r in records_to_draw(folder, "eval") if r["split"] == "test"]
+    sacre = f"{tests[-1]['sacrebleu']:.2f}" if tests else "not known"
     signature = (folder / SIGNATURE).read_text().strip() if (folder / SIGNATURE).is_file() else ""
     return (
         f"Translations of the run with the best BLEU ({title(row['optimizer'])}, "
         f"α = {rate(row['lr'])}, seed {row['seed']}): BLEU {row['final']:.2f} on tokens, as in the "
-        f"paper; sacreBLEU {tests['sacrebleu'][-1]:.2f} (`{signature}`). All of them: "
+        f"paper; sacreBLEU {sacre} (`{signature}`). All of them: "
         f"`{folder.name}/{TRANSLATIONS}` in the store; every run keeps its own."
     )
 

@@ -1,6 +1,5 @@
 """The preparation of a text: several processes, resumable, whole or not at all."""
 
-import fcntl
 import json
 import multiprocessing
 import shutil
@@ -17,7 +16,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.files import write_atomic
+from experiments.files import locked, write_atomic
 from experiments.tasks.lm1b.corpus import (
     COUNTS,
     END_OF_LINE,
@@ -68,7 +67,7 @@ def prepare(
     Raises:
         UserError: a shard is missing, empty, damaged or not UTF-8; names it.
     """
-    with _alone(folder):
+    with locked(folder.with_name(f".{folder.name}.lock")):  # others wait, and find it done
         if folder.exists():
             return Corpus(folder)
         work = _workplace(folder, raws, least_count)
@@ -97,15 +96,6 @@ def prepare(
         (work / PLAN).unlink()
         work.rename(folder)
         return Corpus(folder)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One preparation of a folder at a time; others wait, and find it done."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _workplace(folder: Path, raws: Sequence[RawShard], least_count: int) -> Path:

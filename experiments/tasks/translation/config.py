@@ -7,6 +7,12 @@ from pydantic import Field, model_validator
 
 from experiments.tasks.config import Metric, Resolution, TaskConfig
 
+TRANSLATIONS = "translations.jsonl"
+"""Kept by a complete run: source, reference and translation of every sentence of the test set."""
+
+SIGNATURE = "sacrebleu.txt"
+"""Likewise: how sacreBLEU counted."""
+
 
 class TranslationConfig(TaskConfig):
     """Sizes of the Transformer and of the data; the protocol sets them."""

@@ -5,13 +5,11 @@ that was stopped goes on where it was. The folder gets its name when all of it i
 manifest of checksums that is looked at whenever the folder is used.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError
-from experiments.files import cache_folder, write_atomic
+from experiments.files import cache_folder, locked, write_atomic
 from experiments.tasks.translation import bpe
 from experiments.tasks.translation.corpus import Corpus, Part, Source
 from experiments.tasks.translation.fairseq_library import need_fairseq
@@ -73,7 +71,7 @@ def prepare(
     key = f"{FORMAT} {merges} {_digest(source.files)}"
     suffix = hashlib.sha256(key.encode()).hexdigest()[:12]
     folder = cache_folder() / "translation" / f"{source.key}-{suffix}"
-    with _locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if not (folder / MANIFEST).is_file():
             say(f"Preparing {source.name} from {source.where} in {folder}, once")
             work = folder.with_suffix(".partial")
@@ -292,11 +290,3 @@ def _digest(files: Iterable[Path]) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -16,7 +16,7 @@ from experiments.tasks.config import ProtocolConfig
 from experiments.tasks.task import Counts, Split, Task, add_counts
 from experiments.tasks.translation import bleu, bpe
 from experiments.tasks.translation.batches import Batches, PairBatch, load_pairs
-from experiments.tasks.translation.config import TranslationConfig
+from experiments.tasks.translation.config import SIGNATURE, TRANSLATIONS, TranslationConfig
 from experiments.tasks.translation.corpora import source_of
 from experiments.tasks.translation.data import prepare
 from experiments.tasks.translation.fairseq_library import need_fairseq
@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 
 SENTENCES_A_BATCH = 128
 """Sentences translated at a time (the authors' ``--batch-size 128``)."""
-
-TRANSLATIONS, SIGNATURE = "translations.jsonl", "sacrebleu.txt"
-"""What a complete run keeps: a line a sentence of the test set; how sacreBLEU was computed."""
 
 
 class Translation(Task[PairBatch]):

@@ -24,12 +24,10 @@ from typing import Any
 import yaml
 
 from experiments.files import write_atomic
-from experiments.tracking.result import RESULT, RunResult, read_result
+from experiments.tracking.names import CONFIG, METRICS, MIRROR, RESULT
+from experiments.tracking.records import Record, RecordFollower
+from experiments.tracking.result import RunResult, read_result
 
-RECORD = "wandb.json"
-"""Beside the run's result: where its mirror is, and of which state of the store."""
-
-CONFIG, METRICS = "config.yaml", "metrics.jsonl"
 OUT = os.dup(1)
 """Where the parent reads; what wandb prints goes elsewhere."""
 
@@ -76,7 +74,7 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield from _leaves(inner, key if name == "name" else f"{key}_{name}")
 
 
-def history_row(record: dict[str, Any]) -> dict[str, Any]:
+def history_row(record: Record) -> dict[str, Any]:
     """One record of ``metrics.jsonl`` as W&B's keys: ``train/loss``, ``test/accuracy``, ...
 
     Null, which stands for a number that is not finite, is NaN here. A value with ``edges`` and
@@ -124,10 +122,10 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+def read_mirror(folder: Path) -> dict[str, Any] | None:
     """What is known of a run's mirror; None if it has none."""
     try:
-        return dict(json.loads((folder / RECORD).read_bytes()))
+        return dict(json.loads((folder / MIRROR).read_bytes()))
     except (OSError, ValueError):
         return None
 
@@ -157,7 +155,7 @@ class Client:
 
     def mirror(self, folder: Path, commit: str | None, again: bool) -> None:
         """Mirror one run, following it as long as it goes on, if it is the parent's."""
-        record = read_record(folder)
+        record = read_mirror(folder)
         current = {"mode": self.mode, "project": self.project, "fingerprint": fingerprint(folder)}
         if not again and record and current.items() <= record.items():
             tell(folder, "done", record["where"])
@@ -205,19 +203,11 @@ class Client:
 
     def _rows(self, folder: Path) -> Iterator[dict[str, Any]]:
         """The run's records; of one that goes on, until it has a result or its process is gone."""
-        position = 0
+        records = RecordFollower(folder)
         while True:
             ended = self.parent is None or os.getppid() != self.parent
             ended = ended or (folder / RESULT).exists()
-            data = b""
-            if (folder / METRICS).exists():
-                with (folder / METRICS).open("rb") as file:
-                    file.seek(position)
-                    data = file.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            position += len(whole)
-            for line in whole.splitlines():
-                yield history_row(json.loads(line))
+            yield from map(history_row, records.new())
             if ended:
                 return
             time.sleep(POLL_SECONDS)
@@ -246,7 +236,7 @@ class Client:
             "url": url,
             "fingerprint": fingerprint(folder),
         }
-        write_atomic(folder / RECORD, json.dumps(record, indent=2) + "\n")
+        write_atomic(folder / MIRROR, json.dumps(record, indent=2) + "\n")
         tell(folder, "done", where)
 
 

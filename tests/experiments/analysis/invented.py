@@ -85,7 +85,7 @@ def run(
         "best_epoch": 1.0,
         "validation_selected": None,
         "train_loss": train_loss,
-        "updates": 64124,
+        "updates": 256 if protocol == "mini" else 64124,
         "epochs": 164.0,
         "parameters": 272474,
         "wall_seconds": 60.0,

@@ -1,6 +1,5 @@
 """The histograms of runs as numbers and figures."""
 
-import json
 import math
 import shutil
 
@@ -10,7 +9,6 @@ import torch
 
 from experiments.analysis.distortion import (
     distortion,
-    histogram_records,
     mass_below,
     median,
 )
@@ -66,14 +64,6 @@ def test_growth(values):
     assert found.growth(100) > 0.5
     assert found.growth(1) is None
     assert np.all(np.diff(found.median) <= 0)
-
-
-def test_records_of_a_folder(tmp_path, values):
-    record = {"kind": "histogram", "update": 1, "gradient": histogram(values)}
-    lines = ['{"kind": "train", "loss": 1.0}', json.dumps(record), '{"kind": "histogram", "upd']
-    (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
-    assert histogram_records(tmp_path) == [record]
-    assert histogram_records(tmp_path / "none") == []
 
 
 def test_from_runs_to_figures(command: Command, smoke, tmp_path, capsys):

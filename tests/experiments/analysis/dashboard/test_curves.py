@@ -14,7 +14,6 @@ from experiments.analysis.dashboard.curves import (
     MOST,
     CurveReader,
     curves_data,
-    read_records,
     rounded,
     thin,
 )
@@ -55,9 +54,10 @@ def test_rounding_keeps_five_digits(values: list[float]) -> None:
             assert near == pytest.approx(value, rel=1e-4)
 
 
-def test_a_half_written_line_is_left_out() -> None:
+def test_a_half_written_line_is_left_out(tmp_path: Path) -> None:
     line = json.dumps({"kind": "train", "update": 1, "loss": None})
-    found = read_records(line + "\n" + line[:10])
+    (tmp_path / "metrics.jsonl").write_text(line + "\n" + line[:10])
+    found = CurveReader().read(tmp_path)
     assert found["train"]["update"].tolist() == [1]
     assert np.isnan(found["train"]["loss"]).all()
 

@@ -5,7 +5,8 @@ import json
 import polars as pl
 import pytest
 
-from experiments.analysis.report.translations import EXAMPLES, SIGNATURE, TRANSLATIONS, examples
+from experiments.analysis.report.translations import EXAMPLES, examples
+from experiments.tasks.translation.config import SIGNATURE, TRANSLATIONS
 
 
 class Runs:
@@ -18,7 +19,7 @@ class Runs:
 def run(folder, bleu, sentences):
     folder.mkdir()
     row = {"run_id": folder.name, "final": bleu, "optimizer": "radam", "lr": 0.003, "seed": 1}
-    record = {"kind": "eval", "split": "test", "bleu": bleu, "sacrebleu": bleu - 1}
+    record = {"kind": "eval", "update": 900, "split": "test", "bleu": bleu, "sacrebleu": bleu - 1}
     (folder / "metrics.jsonl").write_text(json.dumps(record) + "\n")
     (folder / SIGNATURE).write_text("nrefs:1|tok:13a\n")
     lines = [{"source": f"s{i}", "reference": f"r{i}", "translation": t}

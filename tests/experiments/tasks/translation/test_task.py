@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from experiments.errors import UserError
+from experiments.tasks.translation.config import TRANSLATIONS
 from experiments.tasks.translation.parallel_text import PairOfFiles
-from experiments.tasks.translation.task import TRANSLATIONS
 from experiments.training.run import build_task, run
 from experiments.training.signals import StopRequest
 from tests.experiments.tasks.translation.conftest import configuration

@@ -18,7 +18,7 @@ from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
 from experiments.tracking.result import read_result
 from experiments.tracking.wandb import mirror as wandb_mirror
-from experiments.tracking.wandb.client import fingerprint, history_row, read_record
+from experiments.tracking.wandb.client import fingerprint, history_row, read_mirror
 from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.run import run
 from experiments.training.signals import StopRequest
@@ -84,7 +84,7 @@ def test_offline_files_equal_the_store(tmp_path: Path, capsys: pytest.CaptureFix
     folder, result = config.folder, read_result(config.folder)
     assert result is not None
     assert result.status == "completed"
-    record = read_record(folder)
+    record = read_mirror(folder)
     assert record is not None
     found = transaction_file.read(Path(record["where"]))
     assert (found.id, found.group, found.job_type) == (
@@ -112,7 +112,7 @@ def test_system_metrics_are_those_of_the_runs_process(
     monkeypatch.setenv("WANDB_X_STATS_SAMPLING_INTERVAL", "0.2")  # 15 s otherwise
     config = smoke(tmp_path, "protocol.epochs=30")
     carry_out(config)
-    record = read_record(config.folder)
+    record = read_mirror(config.folder)
     assert record is not None
     samples = transaction_file.read(Path(record["where"])).system
     memory = [s["proc.memory.rssMB"] for s in samples if "proc.memory.rssMB" in s]
@@ -193,7 +193,7 @@ def test_a_server_that_stops_answering_in_mid_run(
     said = capsys.readouterr().err.strip()
     assert said.startswith("warning: the Weights & Biases mirror is not complete")
     assert len(said.splitlines()) == 1
-    assert read_record(config.folder) is None
+    assert read_mirror(config.folder) is None
     assert read_result(config.folder) is not None
 
 
@@ -273,7 +273,7 @@ def test_the_store_is_mirrored_afterwards_and_only_once(tmp_path: Path) -> None:
     done = report("--runs", str(tmp_path))
     assert done.returncode == 0, done.stderr
     for folder in folders:
-        record = read_record(folder)
+        record = read_mirror(folder)
         assert record is not None
         assert record["fingerprint"] == fingerprint(folder)
         found = transaction_file.read(Path(record["where"]))
@@ -320,7 +320,7 @@ def test_a_histogram_in_the_store_is_one_in_the_mirror(tmp_path: Path) -> None:
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(record) + "\n")
     assert report("--runs", str(tmp_path)).returncode == 0
-    mirror = read_record(folder)
+    mirror = read_mirror(folder)
     assert mirror is not None
     (row,) = transaction_file.read(Path(mirror["where"])).history
     assert row["histogram/gradient"] == {"_type": "histogram", "values": counts, "bins": edges}

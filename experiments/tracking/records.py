@@ -1,0 +1,194 @@
+"""A run's records, ``metrics.jsonl``: one JSON object a line, written and read here alone.
+
+A record has a ``kind`` ("train", "eval", "histogram"), the ``update`` it is of, and its values.
+A last line without its newline is not a record yet: its writer is at work, or was killed, and a
+resumed run cuts it off. Anything else that is no record is damage (a bad disk, a hand), and is
+named with its line instead of being taken for the end.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from experiments.errors import UserError
+from experiments.tracking.names import METRICS
+
+Record = dict[str, Any]
+
+_FIRST_LOOK = 4096
+"""Bytes from the end in which a last record is looked for first."""
+
+
+class DamagedRecords(UserError):
+    """A line of ``metrics.jsonl`` that is no record."""
+
+
+class RecordWriter:
+    """Appends to ``metrics.jsonl``, after cutting it back to what a run's checkpoint knew.
+
+    So no record of a resumed run stands twice, and no half-written line stays.
+
+    Args:
+        folder: the run's.
+        keep: bytes of records that the checkpoint counts; 0 for a run from its beginning.
+
+    Raises:
+        UserError: the file holds fewer bytes than that. It is left as it is.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        path = folder / METRICS
+        self.file = path.open("ab")
+        found = self.file.tell()
+        if found < keep:
+            self.file.close()
+            raise UserError(
+                f"{path}: {found} bytes, but the run's checkpoint counts {keep}: records are "
+                "lost; put the file back, or remove the checkpoint to start this run again"
+            )
+        self.file.truncate(keep)
+        self.file.seek(keep)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record; numbers that are not finite become null."""
+        clean = {
+            k: None if isinstance(v, float) and not math.isfinite(v) else v
+            for k, v in record.items()
+        }
+        self.file.write(json.dumps(clean).encode() + b"\n")
+        self.file.flush()
+
+    def sync(self) -> int:
+        """Bring the records to the disk; returns their bytes, for the checkpoint that has them."""
+        os.fsync(self.file.fileno())
+        return self.file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+def read_records(folder: Path, *kinds: str) -> list[Record]:
+    """A run's records of these kinds (all without any) in the order of their writing.
+
+    Empty without a file. Raises :class:`DamagedRecords`.
+    """
+    try:
+        data = (Path(folder) / METRICS).read_bytes()
+    except FileNotFoundError:
+        return []
+    lines = _whole_lines(data)
+    if kinds:
+        lines = [line for line in lines if not _is_other(line, kinds)]
+    # At once, which is several times faster than line by line.
+    records = _parse(b"[%s]" % b",".join(lines))
+    if not (isinstance(records, list) and len(records) == len(lines) and all(map(_valid, records))):
+        for number, line in enumerate(_whole_lines(data), 1):
+            if not _valid(_parse(line)):
+                raise _damaged(folder, f"line {number}")
+    return [record for record in records if not kinds or record["kind"] in kinds]
+
+
+def last_record(folder: Path) -> Record | None:
+    """The newest record of a run, read from the end of the file; None if there is none yet.
+
+    Raises :class:`DamagedRecords`.
+    """
+    try:
+        with (Path(folder) / METRICS).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            look = _FIRST_LOOK
+            while True:
+                start = file.seek(max(0, size - look))
+                lines = _whole_lines(file.read())
+                if start == 0 or len(lines) > 1:  # else the line may begin before
+                    break
+                look *= 4
+    except FileNotFoundError:
+        return None
+    if not lines:
+        return None
+    record = _parse(lines[-1])
+    if not _valid(record):
+        raise _damaged(folder, "its last line")
+    return record
+
+
+class RecordFollower:
+    """Reads a run's records as they are written.
+
+    Args:
+        folder: the run's.
+        from_end: leave out what stands there already.
+    """
+
+    def __init__(self, folder: Path, *, from_end: bool = False) -> None:
+        self.folder, self.path = Path(folder), Path(folder) / METRICS
+        self.position = 0
+        if from_end and self.path.exists():
+            self.position = self.path.stat().st_size
+
+    def new(self) -> Iterator[Record]:
+        """The whole records since the last call.
+
+        Where a resumed run has cut the file back, it goes on from there. Raises
+        :class:`DamagedRecords` for a line that is none; the next call goes on behind it.
+        """
+        try:
+            with self.path.open("rb") as file:
+                self._find_line(file.seek(0, os.SEEK_END), file)
+                file.seek(self.position)
+                lines = _whole_lines(file.read())
+        except FileNotFoundError:
+            return
+        for line in lines:
+            start, self.position = self.position, self.position + len(line) + 1
+            record = _parse(line)
+            if not _valid(record):
+                raise _damaged(self.folder, f"byte {start}")
+            yield record
+
+    def _find_line(self, size: int, file: Any) -> None:
+        """Put the position at the beginning of a line of the file as it is now."""
+        self.position = min(self.position, size)
+        if self.position:
+            file.seek(self.position - 1)
+            if file.read(1) != b"\n":
+                file.seek(self.position)
+                self.position += len(file.readline())
+
+
+def _whole_lines(data: bytes) -> Sequence[bytes]:
+    return data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]
+
+
+def _is_other(line: bytes, kinds: Sequence[str]) -> bool:
+    """Whether a line is a record of another kind as :class:`RecordWriter` writes it: such are many,
+    and are not parsed."""
+    head, whole = b'{"kind": "', line.endswith(b"}")
+    return (
+        whole
+        and line.startswith(head)
+        and line[len(head) :].split(b'"', 1)[0] not in (kind.encode() for kind in kinds)
+    )
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:  # of JSON or of its encoding
+        return None
+
+
+def _valid(record: object) -> TypeGuard[Record]:
+    return isinstance(record, dict) and record.keys() >= {"kind", "update"}
+
+
+def _damaged(folder: Path, where: str) -> DamagedRecords:
+    return DamagedRecords(
+        f"{Path(folder) / METRICS}, {where}: not a record; move the file away to do without this "
+        "run's curves"
+    )
