@@ -51,6 +51,9 @@ Settings = tuple[tuple[str, str], ...]
 
 KEY = ["task", "protocol", "dataset"]
 
+SUBJECT = "radam"
+"""The optimizer that the paper is about: the others are compared with it."""
+
 SCORES = {
     "final": "final",
     "best": "best on test",

@@ -202,7 +202,7 @@ def test_schedules_pickle_and_compare():
     ("arguments", "message"),
     [
         ({"name": "cosinus"}, "schedule 'cosinus' is unknown; did you mean 'cosine'"),
-        ({"name": "zigzag"}, "schedule 'zigzag' is unknown; write one of: constant"),
+        ({"name": "0 + 1"}, f"schedule '0 . 1' is unknown; write one of: {', '.join(DECAYS)}"),
         ({"warmup": "slow"}, "warmup 'slow' is unknown; write one of: none"),
         ({"lr": 0.0}, "lr is 0.0"),
         ({"lr": float("nan")}, "lr is nan"),

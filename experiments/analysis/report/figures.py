@@ -32,7 +32,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
+from experiments.analysis.cells import SCORES, SUBJECT, Cell, Grid, Method, Section
 from experiments.analysis.curves import (
     CellRecords,
     Curve,
@@ -78,7 +78,7 @@ def _rate_panels(methods: Sequence[Method]) -> list[tuple[str, list[Method]]]:
     panels = [("rates", single)] if single else []
     for optimizer, group in by_optimizer.items():
         if len(group) > 1:
-            beside = by_optimizer.get("radam", []) if optimizer != "radam" else []
+            beside = by_optimizer.get(SUBJECT, []) if optimizer != SUBJECT else []
             panels.append((f"rates-{optimizer}", beside[:1] + group))
     return panels
 

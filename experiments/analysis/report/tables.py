@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section, sections
+from experiments.analysis.cells import SCORES, SUBJECT, Cell, Grid, Method, Section, sections
 from experiments.analysis.claims import Row, Verdict
 from experiments.analysis.robustness import Robustness, robustness
 from experiments.analysis.statistics import LOG, Estimate, number, probability_of_improvement
@@ -178,8 +178,8 @@ def robustness_text(numbers: Robustness, grid: Grid) -> dict[str, list[str]]:
 
 def beaten_by_radam(method: Method, grid: Grid) -> Estimate | None:
     """How probable it is that a run of RAdam beats one of the method, over α and seeds of both."""
-    radam = [m for m in grid.methods if m.optimizer == "radam"]
-    if len(radam) != 1 or method.optimizer == "radam":
+    radam = [m for m in grid.methods if m.optimizer == SUBJECT]
+    if len(radam) != 1 or method.optimizer == SUBJECT:
         return None
     ours = {cell.lr: dict(zip(cell.seeds, cell.scores, strict=True)) for cell in grid.row(radam[0])}
     pairs = []
