@@ -29,6 +29,7 @@ class Copy:
     def write(self, path: str, text: str) -> None:
         """Make a file."""
         self.written.add(path)
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
 
     def insert(self, path: str, after: str, text: str) -> None:
@@ -158,3 +159,24 @@ def test_a_schedule(copy: Copy) -> None:
     assert "RAdam" in copy.run("experiments.report")
     copy.test("tests/radam/test_schedules.py")
     copy.test("tests/radam/fairseq_plugin/test_optimizers.py", "-k", "refused")  # registers all
+
+
+def test_a_task(copy: Copy) -> None:
+    """Its folder and its YAML files, copied from the template's."""
+    files = ["configs/task/template.yaml"]
+    for folder in ("experiments/tasks/template", "configs/protocol/template"):
+        files += [f"{folder}/{path.name}" for path in (ROOT / folder).glob("*.*")]
+    for file in files:
+        text = (ROOT / file).read_text().replace("template", "toy").replace("Template", "Toy")
+        copy.write(file.replace("template", "toy"), text)
+    assert copy.named("A task", "toy") >= {
+        *("experiments/tasks/toy/config.py", "experiments/tasks/toy/task.py"),
+        "configs/task/toy.yaml",
+    }
+
+    words = ("protocol=smoke", "tracking=local", "runner.device=cpu")
+    copy.run("experiments.train", "-m", "task=toy", "optimizer=adam,radam", *words)
+    assert "Toy" in copy.run("experiments.report")
+    assert "Toy" in (copy.root / "reports" / "REPORT.md").read_text()
+    assert "dashboard.html" in copy.run("experiments.report", "dashboard")
+    copy.test("tests/experiments/config/test_compose.py", "-k", "toy")
