@@ -17,14 +17,13 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config.compose import compose
 from experiments.config.schema import CONFIG_DIR, RunConfig
-from experiments.config.validate import from_dict, resolve
+from experiments.config.validate import from_dict, resolve, suggestion
 from experiments.errors import UserError
 from experiments.files import cache_folder, write_atomic
 
@@ -110,17 +109,40 @@ def read_axes(overrides: Sequence[str]) -> Axes:
 
 def _products(composed: DictConfig) -> list[Axes]:
     """The products that an experiment lists for the protocol in hand; one empty one without."""
+    if composed.get("grid") is None:
+        return [{}]
+    where = f"configs/experiment/{composed.get('experiment')}.yaml, grid"
+    grid = composed.grid
+    if OmegaConf.is_config(grid):
+        grid = OmegaConf.to_container(grid)
+    if not isinstance(grid, list):
+        raise UserError(f"{where}: {grid} is not a list; begin each product with a dash (-)")
     products = []
-    grid: Any = OmegaConf.to_container(composed.get("grid") or OmegaConf.create([{}]))
-    for listed in grid:
-        protocols = listed.pop("protocols", None)
+    for number, listed in enumerate(grid, 1):
+        axes = _typed(listed, f"{where}, product {number}")
+        protocols = axes.pop("protocols", None)
         if protocols is None or composed.protocol.name in protocols:
-            products.append({key: [_word(v) for v in values] for key, values in listed.items()})
+            products.append(axes)
     return products
 
 
-def _word(value: Any) -> str:
-    return "null" if value is None else str(value)
+def _typed(listed: object, where: str) -> Axes:
+    """A product as the file has it. Raises :class:`UserError` naming file, product and key."""
+    if not isinstance(listed, dict) or not listed:
+        raise UserError(f"{where}: {listed} is not a product; write axes, such as seed: [1, 2]")
+    axes: Axes = {}
+    for key, values in listed.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(
+                f"{where}: {key}: {values} is not a list of values; write {key}: "
+                f"[{'...' if values in (None, []) else values}]"
+            )
+        axes[str(key)] = ["null" if value is None else str(value) for value in values]
+    known = {path.stem for path in (CONFIG_DIR / "protocol").glob("*.yaml")}
+    for protocol in axes.get("protocols", ()):
+        if protocol not in known:
+            raise UserError(f"{where}: protocols: {protocol}{suggestion(protocol, sorted(known))}")
+    return axes
 
 
 def _override(products: list[Axes], axes: Axes) -> list[Axes]:

@@ -22,6 +22,7 @@ from experiments.ranks import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
 from experiments.tracking.records import RecordWriter
 from experiments.training.averaging import averaged, forget_epochs, keep_epoch
+from experiments.training.cadence import Cadence
 from experiments.training.checkpoint import (
     choose_part,
     load_checkpoint,
@@ -94,6 +95,7 @@ class Loop:
         self.accumulate = config.training.accumulate
         self.averaged_epochs = config.protocol.average_epochs
         self.updates_per_epoch, self.total = length.updates_per_epoch, length.updates
+        self.cadence = Cadence.of(config, length)
         self.stop_after = min(self.total, config.runner.stop_after or self.total)
         self.device = step.parameters[0].device
         # On a GPU, reading a loss waits for the device: look where a record reads it anyway.
@@ -135,42 +137,44 @@ class Loop:
             watched = self.histograms.before(progress.update)
             loss, counts = self.step(batches, lr)
             add_counts(progress.window, counts)
-            last = progress.update == self.total
-            end_of_epoch = progress.update % self.updates_per_epoch == 0 or last
-            every = self.config.runner.record_every
-            record = end_of_epoch or (every is not None and progress.update % every == 0)
-            known = loss.item() if self.reads_every_loss or record else None
-            diverged = known is not None and not math.isfinite(known)
+            due = self.cadence.at(progress.update)
+            known = loss.item() if self.reads_every_loss or due.record else None
             mark = self._clock(mark, training=True)
             if watched is not None:
                 found = self.histograms.after(watched)
                 self._write({"kind": "histogram", **self._where(), **found})
-            if record or diverged:
-                diverged = not self._record_training(lr)
-            if diverged:
+            seen_to_diverge = known is not None and not math.isfinite(known)
+            if (due.record or seen_to_diverge) and not self._record_training(lr):
                 return "diverged"
             self._tell({"kind": "update", "update": progress.update, "loss": known})
-            if progress.update % self.updates_per_epoch == 0 and self.averaged_epochs:
+            if due.keep_epoch:
                 if is_main():
                     keep_epoch(self.folder, epoch + 1, self.averaged_epochs, self.model)
                 barrier()
-            if end_of_epoch and ((epoch + 1) % self.config.protocol.eval_every == 0 or last):
-                healthy = self._evaluate(last)
+            if due.evaluate:
+                healthy = self._evaluate(due.last)
                 mark = self._clock(mark, training=False)
                 if not healthy:
                     return "diverged"
-            due = time.monotonic() - self.last_checkpoint >= self.config.runner.checkpoint_seconds
-            enough = progress.update >= self.stop_after
-            stop, due = all_reduce_any(bool(self.stop) or enough, due)
-            if last or due or stop:
-                self._checkpoint()
-            if last and is_main():
-                forget_epochs(self.folder)
-            if stop and not last:
-                return "interrupted"
-            if last:
+            stop = self._checkpoint_if_it_is_time(due.last)
+            if due.last:
                 break
+            if stop:
+                return "interrupted"
         return None
+
+    def _checkpoint_if_it_is_time(self, last: bool) -> bool:
+        """Also where the run is to stop, which is returned: on every rank, if on one."""
+        passed = time.monotonic() - self.last_checkpoint
+        stop, time_is_up = all_reduce_any(
+            bool(self.stop) or self.progress.update >= self.stop_after,
+            passed >= self.config.runner.checkpoint_seconds,
+        )
+        if last or stop or time_is_up:
+            self._checkpoint()
+        if last and is_main():
+            forget_epochs(self.folder)
+        return stop
 
     def _groups(self, batches: Iterator[Any]) -> Iterator[list[Any]]:
         """Batches by the group that makes one update; an incomplete last group is left out."""

@@ -1,10 +1,15 @@
 """Grids: an experiment's products, and what comma lists make of them."""
 
-import pytest
+import shutil
+from pathlib import Path
 
-from experiments.config.schema import RunConfig
+import pytest
+from hydra.errors import HydraException
+
+from experiments.config.schema import CONFIG_DIR, RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import expand
+from experiments.terminal.console import explain_hydra
 
 
 def cells(configs: list[RunConfig]) -> set[tuple[str, float, int, int]]:
@@ -71,3 +76,48 @@ def test_a_cell_keeps_its_optimizers_own_fields() -> None:
 def test_only_plain_words(words: list[str]) -> None:
     with pytest.raises(UserError, match="without"):
         expand(words)
+
+
+MISTAKES = {
+    "a mapping": ("{optimizer: [radam], seed: [1]}", ["is not a list", "dash"]),
+    "a word": ("radam", ["is not a list"]),
+    "a product that is a word": ("[radam]", ["product 1", "is not a product"]),
+    "an empty product": ("[{}]", ["product 1", "is not a product"]),
+    "a bare word": ("[{optimizer: radam, seed: [1]}]", ["optimizer: radam", "optimizer: [radam]"]),
+    "a bare number": ("[{optimizer: [radam]}, {seed: 3}]", ["product 2", "seed: [3]"]),
+    "an empty axis": ("[{optimizer: [], seed: [1]}]", ["optimizer: []", "not a list of values"]),
+    "an axis without values": ("[{seed: null}]", ["seed: None", "seed: [...]"]),
+    "a misspelt protocol": ("[{protocols: [minni], seed: [1]}]", ["minni", "did you mean mini?"]),
+    "protocols as a word": ("[{protocols: mini}]", ["protocols: mini", "protocols: [mini]"]),
+}
+
+
+@pytest.fixture
+def own_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The suite's configuration in a folder of the test's own."""
+    folder = tmp_path / "configs"
+    shutil.copytree(CONFIG_DIR, folder)
+    monkeypatch.setattr("experiments.config.compose.CONFIG_DIR", folder)
+    return folder
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_an_experiments_grid_is_one_line(mistake: str, own_configs: Path) -> None:
+    grid, expected = MISTAKES[mistake]
+    path = own_configs / "experiment" / "mine.yaml"
+    path.write_text(f"# @package _global_\nexperiment: mine\ngrid: {grid}\n")
+    with pytest.raises(UserError) as refused:
+        expand(["experiment=mine", "protocol=mini", "task.dataset=real"])
+    message = str(refused.value)
+    assert "\n" not in message
+    assert message.startswith("configs/experiment/mine.yaml, grid")
+    for part in expected:
+        assert part in message
+
+
+def test_a_key_that_no_file_knows_is_named(own_configs: Path) -> None:
+    path = own_configs / "experiment" / "mine.yaml"
+    path.write_text("# @package _global_\nexperiment: mine\ngrid: [{optimizr: [radam]}]\n")
+    with pytest.raises(HydraException) as refused:
+        expand(["experiment=mine", "protocol=mini", "task.dataset=real"])
+    assert "optimizr" in explain_hydra(refused.value)
