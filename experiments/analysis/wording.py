@@ -1,5 +1,7 @@
 """What is said to people in more than one place: figures, tables, the report and the page."""
 
+from experiments.tasks.registry import TASKS
+
 METRICS = {"accuracy": "accuracy (%)", "perplexity": "perplexity", "bleu": "BLEU"}
 
 PROTOCOLS = ("paper", "recipe", "short", "mini", "smoke")
@@ -27,17 +29,24 @@ def data_title(dataset: str) -> str:
     return "STAND-IN" if dataset == "standin" else dataset
 
 
-def decides(protocol: str, dataset: str) -> bool:
-    """Whether runs of this protocol on this dataset may decide a claim of the paper."""
-    return protocol in DECIDING and dataset == "real"
+def in_paper(task: str) -> bool:
+    """Whether the paper has it; a task that this checkout does not have is taken for one."""
+    return task not in TASKS or TASKS[task].of_the_paper
 
 
-def banner(protocol: str, dataset: str) -> str | None:
+def decides(task: str, protocol: str, dataset: str) -> bool:
+    """Whether such runs may decide a claim of the paper."""
+    return in_paper(task) and protocol in DECIDING and dataset == "real"
+
+
+def banner(task: str, protocol: str, dataset: str) -> str | None:
     """The warning that a figure or table of such runs carries; None if it needs none."""
     lines = []
     if dataset == "standin":
         lines.append(STANDIN)
-    if protocol not in DECIDING:
+    if not in_paper(task):
+        lines.append("no task of the paper: decides no claim")
+    elif protocol not in DECIDING:
         lines.append(f"{protocol} protocol, not the paper's setting: decides no claim")
     return "\n".join(lines) or None
 

@@ -17,6 +17,11 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         return hydra_compose("train", overrides=list(overrides))
 
 
+def protocols_of(task: str) -> list[str]:
+    """The protocols that a task has; one of no paper need not have the paper's."""
+    return sorted(path.stem for path in (CONFIG_DIR / "protocol" / task).glob("*.yaml"))
+
+
 def settle_dataset(config: RunConfig) -> tuple[RunConfig, str]:
     """Decide between real data and stand-in where the configuration says ``auto``.
 

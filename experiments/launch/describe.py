@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from experiments.config.compose import protocols_of
 from experiments.config.length import describe_length, describe_setting, unreached
 from experiments.config.schema import OptimizerConfig
 from experiments.errors import UserError
@@ -38,7 +39,9 @@ def describe_grid(plan: Plan) -> None:
     for note in dict.fromkeys(notes):
         say(f"  note        {note}")
     say(f"  runs        {len(plan.configs)}: {plan.counts}")
-    if first.protocol.name not in ("paper", "recipe") or plan.dataset == "standin":
+    if not first.task.of_the_paper:
+        say("  This is not a task of the paper: its results decide no claim of the paper.")
+    elif first.protocol.name not in ("paper", "recipe") or plan.dataset == "standin":
         say("  This is not the paper's setting: its results decide no claim of the paper.")
 
 
@@ -62,7 +65,7 @@ def estimate(plan: Plan, slots: Sequence[str]) -> None:
         f"update, {cost.start:.1f} s to start, {jobs} at a time); the {len(left)} left about "
         f"{duration(total)}"
     )
-    if left[0].protocol.name == "paper":
+    if left[0].protocol.name == "paper" or "paper" not in protocols_of(left[0].task.name):
         return
     paper = plan.at_protocol("paper")
     try:

@@ -27,13 +27,13 @@ def describe_needs(config: RunConfig) -> list[str]:
     Raises :class:`~experiments.errors.UserError` for missing or damaged data.
     """
     device = choose_device(config.runner.device)
-    task, step, _, _ = prepare(config)
+    task, step, _, whole = prepare(config)
     start = age_of_process()
     activations = activation_bytes(task, step)
     times = time_updates(
         config, task, step, UPDATES + 1, enough_seconds=MOST_SECONDS, most_seconds=MOST_SECONDS
     )
-    cost = cost_of(config, task, start, times, device)
+    cost = cost_of(config, task, whole, start, times, device)
     parameters = sum(p.numel() for p in step.parameters)
     weights, state = size_of(step.parameters), size_of(state_tensors(step.optimizer))
     checkpoint = size_of(list(step.model.state_dict().values())) + state

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 
-from experiments.config.length import known_length, length
+from experiments.config.length import Length, known_length, length
 from experiments.config.schema import RunConfig
 from experiments.launch.local import context
 from experiments.tasks.task import Task
@@ -97,7 +97,8 @@ def measure(config: RunConfig) -> Cost:
         torch.set_num_threads(config.runner.threads)
     task, step = build_step(config, device)
     start = age_of_process()
-    return cost_of(config, task, start, time_updates(config, task, step), device)
+    whole = length(config, task.batches_per_epoch)
+    return cost_of(config, task, whole, start, time_updates(config, task, step), device)
 
 
 def age_of_process() -> float:
@@ -135,10 +136,14 @@ def time_updates(
 
 
 def cost_of(
-    config: RunConfig, task: Task[Any], start: float, times: list[float], device: torch.device
+    config: RunConfig,
+    task: Task[Any],
+    whole: Length,
+    start: float,
+    times: list[float],
+    device: torch.device,
 ) -> Cost:
     """What the whole run takes if its updates go on as the measured ones."""
-    whole = length(config, task.batches_per_epoch)
     return Cost(
         start=start,
         seconds_per_update=statistics.fmean(times),  # a run waits for slow ones too

@@ -18,7 +18,7 @@ from experiments.config.length import known_length
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.ranks import is_main
-from experiments.terminal.console import say
+from experiments.terminal.console import say, show_log
 from experiments.terminal.progress import Lines, label, outcome
 from experiments.tracking.names import LOG, STOP
 from experiments.tracking.records import DamagedRecords, RecordFollower
@@ -63,6 +63,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
 
     Whatever goes wrong stands in ``result.json`` and is printed.
     """
+    show_log()
     with stop_on_signals() as stop:
         stop.file = folder / STOP
         config = RunFolder(folder).config

@@ -1,6 +1,7 @@
 """What a person sees in a terminal: plain lines, and one line for a mistake of theirs."""
 
 import functools
+import logging
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from experiments.config.compose import protocols_of
 from experiments.config.schema import CONFIG_DIR, RunConfig
 from experiments.config.validate import suggestion
 from experiments.errors import ToldElsewhere, UserError
@@ -33,6 +35,12 @@ def say(line: str = "") -> None:
 def note(text: str) -> None:
     """Say what a person should know, once however often it is come upon."""
     say(f"note: {text}")
+
+
+def show_log() -> None:
+    """Print what the suite logs, such as what a task prepares, as plain lines."""
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("experiments").setLevel(logging.INFO)
 
 
 @contextmanager
@@ -76,6 +84,9 @@ def explain_hydra(error: BaseException) -> str:
         return f"{key}: no such key{_suggest_key(key)}"
     if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, choice = match[1], match[2]
+        if group.startswith("protocol/"):
+            task = group.removeprefix("protocol/")
+            return f"protocol={choice}: task {task} has {', '.join(protocols_of(task))} alone"
         known = sorted(p.stem for p in (CONFIG_DIR / group).glob("*.yaml"))
         return f"{group}={choice}: no such choice{suggestion(choice, known)}"
     if match := re.search(r"Could not override '?([\w./]+)", text):

@@ -96,7 +96,7 @@ def _from_sections(name: str, claim: Claim, found: list[Section]) -> Iterator[Ro
     for section in found:
         if section.task != claim.task:
             continue
-        deciding = decides(section.protocol, section.dataset)
+        deciding = decides(section.task, section.protocol, section.dataset)
         left_out = 0
         if deciding:
             differs = paper().unlike(section.runs, section.task, section.protocol)

@@ -42,7 +42,7 @@ RUN_FIELDS = (
 def section_data(section: Section) -> dict[str, Any]:
     """One section: its grids by kind of score, its robustness numbers, its runs."""
     kinds = section.kinds() or ["final"]
-    warning = banner(section.protocol, section.dataset)
+    warning = banner(section.task, section.protocol, section.dataset)
     return {
         "name": section.name,
         "title": section.title,

@@ -115,7 +115,7 @@ def _first_words(found: Sequence[Section], rows: Sequence[Row]) -> str:
 
 def _section(section: Section, figures: Sequence[Path]) -> str:
     parts: list[str] = [f"## {_text(section.title)}"]
-    if warning := banner(section.protocol, section.dataset):
+    if warning := banner(section.task, section.protocol, section.dataset):
         parts.append("\n".join(f"> **{line}.**  " for line in warning.splitlines()))
     if section.within_warmup:
         parts.append(f"> {WITHIN_WARMUP}")

@@ -186,7 +186,7 @@ def heading(section: Section, width: float) -> str:
     lines = [section.title]
     if section.protocol not in DECIDING:
         lines += section.runs["setting"].drop_nulls().unique().sort().to_list()[:1]
-    if warning := banner(section.protocol, section.dataset):
+    if warning := banner(section.task, section.protocol, section.dataset):
         lines += warning.splitlines()
     return "\n".join(_evenly(text, int(17 * width)) for text in lines)
 
@@ -210,7 +210,7 @@ def height(section: Section, width: float, axes: float, labels: int, columns: in
 
 def finish(figure: Figure, section: Section, columns: int, note: str) -> None:
     """Heading (boxed where it warns) above, legend and note below the axes."""
-    warns = banner(section.protocol, section.dataset) is not None
+    warns = banner(section.task, section.protocol, section.dataset) is not None
     figure.suptitle(
         heading(section, figure.get_figwidth()),
         fontsize=7,

@@ -51,7 +51,7 @@ def summary_table(results: pl.DataFrame, kind: str = "final") -> RenderableType:
         parts.append(Text(f"\n{section.title}", style="bold"))
         settings = section.runs["setting"].drop_nulls().unique().sort().to_list()
         parts += [Text(text, style="dim") for text in (*settings[:3], section.lengths) if text]
-        if warning := banner(section.protocol, section.dataset):
+        if warning := banner(section.task, section.protocol, section.dataset):
             parts.append(Text(warning, style="bold red"))
         if section.within_warmup:
             parts.append(Text(WITHIN_WARMUP, style="red"))

@@ -107,7 +107,7 @@ def report(found: Sequence[Section], rows: Sequence[Row], entity: str, project: 
     ]
     for section in found:
         blocks.append(wr.H2(section.title))
-        if warning := banner(section.protocol, section.dataset):
+        if warning := banner(section.task, section.protocol, section.dataset):
             blocks.append(wr.CalloutBlock(warning))
         blocks += [wr.P(text) for text in section.runs["setting"].drop_nulls().unique().sort()]
         wanted = " and ".join(f"Config('{k}') = {v!r}" for k, v in filters(section).items())

@@ -1,5 +1,7 @@
 """The template keeps the contract's promises, so a copy of it begins with them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from experiments.errors import UserError
 from experiments.tasks.registry import load
 from experiments.training.run import run
 from experiments.training.signals import StopRequest
+from tests.experiments.conftest import ROOT, environment
 
 CPU = torch.device("cpu")
 
@@ -47,3 +50,30 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_there_are_no_real_data(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="write standin"):
         configuration("task.dataset=real").task.locate(tmp_path)
+
+
+def command(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    place = ["task=template", "runner.device=cpu", "tracking=local", f"runner.runs_dir={folder}"]
+    return subprocess.run(
+        [sys.executable, "-m", *words, *place],
+        cwd=folder,
+        env={**environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_protocol_that_it_has_not_is_one_line(tmp_path: Path) -> None:
+    done = command(tmp_path, "experiments.train", "protocol=paper")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: protocol=paper: task template has smoke alone\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_of_it_says_that_it_decides_nothing(tmp_path: Path) -> None:
+    """There is no paper's protocol whose cost could be estimated."""
+    done = command(tmp_path, "experiments.sweep", "run", "protocol=smoke", "seed=1")
+    assert done.returncode == 0, done.stderr
+    assert "not a task of the paper" in done.stdout
+    report = (tmp_path / "reports" / "REPORT.md").read_text()
+    assert "no task of the paper: decides no claim" in report
