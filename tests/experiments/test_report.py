@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.invented_store import RATES, learning_curve, run
 from experiments.analysis.claims.paper import paper
 from experiments.analysis.claims.scorecard import FROM_RUNS
 from experiments.config.compose import compose
@@ -15,7 +16,6 @@ from experiments.errors import UserError
 from experiments.launch.plan import make_plan
 from experiments.report import main
 from experiments.tracking.store import read_results
-from tests.experiments.analysis.invented import RATES, learning_curve, run
 from tests.experiments.conftest import ROOT, Command
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.invented_store import only_section, run
 from experiments.analysis.cells import sections
 from experiments.tracking.store import read_results
-from tests.experiments.analysis.invented import only_section, run
 
 
 def test_task_protocol_dataset_and_precision_never_meet(tmp_path: Path) -> None:

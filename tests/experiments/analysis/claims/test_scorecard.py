@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.invented_store import RATES, grid, learning_curve, run
 from experiments.analysis.cells import sections
 from experiments.analysis.claims import Row, Verdict, as_data, scorecard
 from experiments.analysis.claims.paper import paper
 from experiments.analysis.claims.scorecard import COMPUTED, FROM_RECORD, FROM_RUNS
 from experiments.errors import UserError
 from experiments.tracking.store import read_results
-from tests.experiments.analysis.invented import RATES, grid, learning_curve, run
 
 YES, NO, OPEN = Verdict.SUPPORTED, Verdict.NOT_SUPPORTED, Verdict.UNDECIDED
 NOT_RUN = Verdict.NOT_RUN

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
+from benchmarks.invented_store import RATES, learning_curve, only_section, run
 from experiments.analysis.curves import best_cells, curve, followed_split, read_curves
 from experiments.analysis.dashboard.data import section_data
 from experiments.analysis.report.drawing import heading, method_styles, paper_style
@@ -17,7 +18,6 @@ from experiments.analysis.report.figures import (
     robustness_figure,
 )
 from experiments.analysis.style import MARKERS, STYLES, Style, style
-from tests.experiments.analysis.invented import RATES, learning_curve, only_section, run
 
 
 def small_store(root: Path, **fields: str) -> None:
