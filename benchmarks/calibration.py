@@ -1,0 +1,244 @@
+"""Nominal against actual: simulate worlds whose truth is known, and count what the intervals hold.
+
+``python -m benchmarks.calibration`` prints, by world and number of seeds, how often each interval
+of ``experiments.analysis.statistics`` covers the truth, and how often a test at the edge of its
+hypothesis is wrong, and writes ``results/calibration.json``. It calls the functions that the
+reports call, on invented scores of a section of six methods at four rates.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from experiments.analysis.statistics import (
+    Estimate,
+    Floats,
+    band,
+    best,
+    difference,
+    equivalence_p,
+    expected,
+    mean,
+    p_above,
+    pairing,
+    per_seed_expected,
+    plateau,
+    plateau_piece,
+    probability_of_improvement,
+    proportion,
+    ratio,
+    spread,
+    typical_sd,
+)
+from experiments.files import write_atomic
+
+RESULT = Path("results/calibration.json")
+SEEDS = (2, 3, 5, 10)
+RATES = (0.003, 0.01, 0.03, 0.1)
+METHODS = 6
+CHANCE = 10.0
+DIVERGES = 0.1
+"""The share of runs that diverge, for the interval of how often."""
+LEVEL = 0.025
+"""Of the one-sided tests."""
+
+CURVES = {
+    "flat": (91.0, 91.0, 91.0, 91.0),
+    "RAdam-like": (90.2, 91.0, 91.38, 91.06),
+    "peaked": (90.4, 90.5, 88.0, 84.0),
+    "mini RAdam": (28.06, 35.92, 40.31, 41.12),
+    "mini Adam-2k": (37.74, 38.82, 38.49, 36.41),
+}
+"""True means of the method under test at RATES."""
+
+SD, SD_MINI = 0.25, 1.8
+
+Shape = tuple[int, int, int]
+Noise = Callable[[np.random.Generator, Shape], Floats]
+
+
+def normal(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Independent, of SD 1."""
+    return rng.standard_normal(shape)
+
+
+def heavy(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Student's t with 3 degrees of freedom, scaled to SD 1."""
+    scaled: Floats = rng.standard_t(3, shape) / np.sqrt(3)
+    return scaled
+
+
+def skewed(rng: np.random.Generator, shape: Shape) -> Floats:
+    """A long tail of bad scores: exponential, skewness −2."""
+    turned: Floats = 1 - rng.exponential(size=shape)
+    return turned
+
+
+def shared(icc: float) -> Noise:
+    """All cells of one seed have the share ``icc`` of the variance in common."""
+
+    def noise(rng: np.random.Generator, shape: Shape) -> Floats:
+        common = rng.standard_normal((1, 1, shape[2]))
+        both: Floats = np.sqrt(icc) * common + np.sqrt(1 - icc) * rng.standard_normal(shape)
+        return both
+
+    return noise
+
+
+def unequal(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Every second method has half the SD, and every method's first cell four times its own."""
+    scale = np.ones(shape[:2])
+    scale[1::2] = 0.5
+    scale[:, 0] *= 4
+    spread_out: Floats = scale[:, :, None] * rng.standard_normal(shape)
+    return spread_out
+
+
+WORLDS: dict[str, Noise] = {
+    "normal": normal,
+    "t, 3 df": heavy,
+    "skewed": skewed,
+    "seeds share .4": shared(0.4),
+    "seeds share .7": shared(0.7),
+    "unequal SDs": unequal,
+}
+
+
+@dataclass
+class Count:
+    """How often an interval was given, held the truth, and how far it went to either side."""
+
+    given: int = 0
+    right: int = 0
+    half_widths: list[float] = field(default_factory=list)
+
+    def interval(self, found: Estimate, truth: float, sd: float) -> None:
+        """Count one interval; its half width in units of ``sd``."""
+        if found.low is None or found.high is None:
+            return
+        slack = 1e-9 * max(1.0, abs(truth))
+        self.given += 1
+        self.right += found.low - slack <= truth <= found.high + slack
+        self.half_widths.append((found.high - found.low) / 2 / sd)
+
+    def test(self, rejects: bool) -> None:
+        """Count one test of a hypothesis that is just true: right not to reject it."""
+        self.given += 1
+        self.right += not rejects
+
+    @property
+    def share(self) -> float:
+        """Of those given, how many were right."""
+        return self.right / max(1, self.given)
+
+
+Counts = dict[str, Count]
+
+
+def simulate(curve: str, world: str, n: int, repetitions: int, seed: int = 0) -> Counts:
+    """Every interval and test in ``repetitions`` sections of one kind, n seeds a cell."""
+    rng = np.random.default_rng([seed, n, *map(ord, curve + world)])
+    noise, sd = WORLDS[world], SD_MINI if curve.startswith("mini") else SD
+    truth = np.tile(np.array(CURVES[curve]), (METHODS, 1))
+    truth[1] -= sd
+    many = noise(rng, (2, len(RATES), 50_000))
+    wins = float((many[0] - many[1] + 1 > 0).mean())
+    counts: Counts = {}
+    for _ in range(repetitions):
+        scores = truth[:, :, None] + sd * noise(rng, (METHODS, len(RATES), n))
+        _over_rates(counts, scores, truth[0], sd)
+        if curve == "flat":
+            _of_cells(counts, scores, truth, sd)
+            found = probability_of_improvement(list(scores[0]), list(scores[1]), "max")
+            _count(counts, "probability of improvement").interval(found, wins, 1.0)
+            how_often = proportion(int(rng.binomial(n, DIVERGES)), n)
+            _count(counts, "share of diverged runs").interval(how_often, DIVERGES, 1.0)
+    return counts
+
+
+def _over_rates(counts: Counts, scores: Floats, truth: Floats, sd: float) -> None:
+    own, alone = scores[0], truth[:, None]
+    usual = typical_sd(per_seed_expected(each, RATES) for each in scores)
+    begin, end = plateau_piece(truth, RATES, CHANCE)
+    mean_score = float(per_seed_expected(alone, RATES)[0])
+    for name, found, true, unit in (
+        ("best", best(own), truth.max(), sd),
+        ("spread", spread(own), np.ptp(truth), sd),
+        ("plateau", plateau(own, RATES, CHANCE), end - begin, 1.0),
+        ("expected", expected(own, RATES, usual), mean_score, sd),
+    ):
+        _count(counts, name).interval(found, float(true), unit)
+
+
+def _of_cells(counts: Counts, scores: Floats, truth: Floats, sd: float) -> None:
+    """Of the first cell, which is the noisy one where SDs are unequal, and of another."""
+    n = scores.shape[2]
+    cells = scores.reshape(-1, n)
+    usual, pairs = typical_sd(cells), pairing(cells)
+    assert usual is not None  # two seeds at least
+    a, b = scores[0], scores[1]
+    for k, which in ((0, ", first cell"), (1, "")):
+        _count(counts, f"mean{which}").interval(mean(a[k], usual), truth[0, k], sd)
+        gap = difference(a[k], b[k], pairs, usual)
+        _count(counts, f"difference{which}").interval(gap, sd, sd)
+    level = truth[0, 1]
+    fraction = ratio(a[1], b[1], pairs, usual / level)
+    _count(counts, "ratio").interval(fraction, level / truth[1, 1], sd / level)
+    edges = band(a.T)
+    assert edges is not None
+    at = Estimate(float(a[1].mean()), float(edges[0][1]), float(edges[1][1]), n)
+    _count(counts, "curve band").interval(at, level, sd)
+    _count(counts, "test: better, at no effect").test(p_above(gap, sd) < LEVEL)
+    _count(counts, "test: equivalent, at the margin").test(equivalence_p(gap, sd) < LEVEL)
+
+
+def _count(counts: Counts, name: str) -> Count:
+    return counts.setdefault(name, Count())
+
+
+def calibrate(repetitions: int) -> list[dict[str, object]]:
+    """A row an interval or test, curve, world and number of seeds."""
+    rows: list[dict[str, object]] = []
+    for curve in CURVES:
+        for world in WORLDS:
+            for n in SEEDS:
+                for name, count in simulate(curve, world, n, repetitions).items():
+                    width = float(np.median(count.half_widths)) if count.half_widths else None
+                    row = {"of": name, "curve": curve, "world": world, "seeds": n}
+                    rows.append({**row, "right": count.share, "half_width": width})
+    return rows
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Markdown: an interval or test a line, by world the least over the curves at each n."""
+    lines = ["| of | world | n = 2 | 3 | 5 | 10 |", "|---|---|---|---|---|---|"]
+    for name in dict.fromkeys(row["of"] for row in rows):
+        for world in WORLDS:
+            cells = []
+            for n in SEEDS:
+                key = (name, world, n)
+                shares = [r["right"] for r in rows if (r["of"], r["world"], r["seeds"]) == key]
+                cells.append(f"{min(float(str(share)) for share in shares):.3f}")
+            lines.append(f"| {name} | {world} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Simulate, print the table, write the file."""
+    parser = argparse.ArgumentParser(description="How often the intervals hold the truth.")
+    parser.add_argument("--repetitions", type=int, default=2000, help="sections of each kind")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    rows = calibrate(asked.repetitions)
+    print(table(rows))
+    found = {"repetitions": asked.repetitions, "rows": rows}
+    write_atomic(asked.out, json.dumps(found, indent=1) + "\n")
+    print(f"\nWritten: {asked.out}")
+
+
+if __name__ == "__main__":
+    main()
