@@ -25,7 +25,14 @@ from experiments.launch.plan import DONE, UNDER_WAY, Plan, make_plan
 from experiments.launch.queued import read_queue
 from experiments.launch.snapshot import take_snapshot
 from experiments.launch.status import Line, look
-from experiments.launch.submission import Sweep, find_sweep, new_submission, run_key, sweep_of
+from experiments.launch.submission import (
+    Sweep,
+    Words,
+    find_sweep,
+    new_submission,
+    run_key,
+    sweep_of,
+)
 from experiments.launch.submit import (
     cancel_sweep,
     check_launcher,
@@ -35,7 +42,7 @@ from experiments.launch.submit import (
 )
 from experiments.launch.supervisor import slots_for, write_pid
 from experiments.terminal.console import console, exit_on_user_error, say
-from experiments.terminal.progress import display, label
+from experiments.terminal.progress import display
 from experiments.tracking.names import LOG
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.signals import stop_on_signals
@@ -43,7 +50,7 @@ from experiments.training.signals import stop_on_signals
 USAGE = """\
 python -m experiments.sweep VERB ...
 
-  plan    key=value ...   show the grid: what is finished, unfinished, missing, and what it costs
+  plan    key=value ...   show the grid: what is done, interrupted, missing, and what it costs
   run     key=value ...   carry out what is missing on this machine, then report
   submit  key=value ...   hand what is missing to a launcher and return at once
   status  [SWEEP]         what became of each run; --watch follows it
@@ -260,9 +267,9 @@ def report(config: RunConfig, out: Path) -> None:
     subprocess.run([sys.executable, "-m", "experiments.report", *words], check=False)
 
 
-def runs_of(planned: Plan) -> dict[str, str]:
+def runs_of(planned: Plan) -> dict[str, Words]:
     """The grid's runs, by their folder in the store, in words."""
-    return {k: label(config) for k, config in zip(planned.keys, planned.configs, strict=True)}
+    return {k: Words.of(config) for k, config in zip(planned.keys, planned.configs, strict=True)}
 
 
 def find(words: Sequence[str]) -> Sweep:

@@ -12,7 +12,7 @@ Three rules:
   where one must do (to choose the best α, say), a diverged run scores what a model that learned
   nothing scores (the task's chance level; without one, the worst value there is), and so does a
   run that ends worse than that. A run that failed for another reason, or was interrupted, says
-  nothing about its optimizer: it has no score, and is counted as unfinished.
+  nothing about its optimizer: it has no score, and is counted as unscored.
 
 Perplexities are averaged as their logarithms: the mean is geometric (`Section.scale`).
 """
@@ -109,7 +109,7 @@ class Cell:
     completed: NDArray[np.bool_]
     """Which of them came to an end."""
     at_chance: int
-    unfinished: int
+    unscored: int
     """Failed, interrupted, or without the metric: no score."""
 
     @property
@@ -243,7 +243,7 @@ class Section:
             scores=cut(scored["score"].to_numpy(), self.worst),
             completed=~scored["diverged"].to_numpy(),
             at_chance=int(rows["at_chance"].sum()),
-            unfinished=len(rows) - len(scored),
+            unscored=len(rows) - len(scored),
         )
 
 

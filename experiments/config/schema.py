@@ -223,6 +223,23 @@ class RunConfig(Section):
         return self
 
     @property
+    def method_label(self) -> str:
+        """For people: ``adam_warmup(64)``."""
+        warmup = self.schedule.warmup
+        length = f"({warmup.updates})" if warmup.kind == "linear" else ""
+        return f"{self.optimizer.name}{length}"
+
+    @property
+    def setting_label(self) -> str:
+        """Without the seed: ``adam_warmup(64) α=0.03``."""
+        return f"{self.method_label} α={self.optimizer.lr:g}"
+
+    @property
+    def label(self) -> str:
+        """The run in a few words: ``adam_warmup(64) α=0.03 seed 1``."""
+        return f"{self.setting_label} seed {self.seed}"
+
+    @property
     def identity(self) -> dict[str, Any]:
         """The scientific configuration: all that can change the numbers, and nothing else."""
         scientific = self.model_dump(

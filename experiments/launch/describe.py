@@ -10,7 +10,7 @@ from experiments.launch.estimate import measure_side_by_side, measure_small
 from experiments.launch.local import on_slot
 from experiments.launch.plan import Plan
 from experiments.terminal.console import say
-from experiments.terminal.progress import duration, label
+from experiments.terminal.progress import duration
 from radam.zoo import ZOO
 
 
@@ -25,7 +25,7 @@ def headline(plan: Plan) -> str:
 def describe_grid(plan: Plan) -> None:
     """Say what the plan will run, before anything is trained."""
     first = plan.configs[0]
-    optimizers = list(dict.fromkeys(label(c).split(" α=")[0] for c in plan.configs))
+    optimizers = list(dict.fromkeys(c.method_label for c in plan.configs))
     rates = sorted({c.optimizer.lr for c in plan.configs}, reverse=True)
     seeds = sorted({c.seed for c in plan.configs})
     say(headline(plan))

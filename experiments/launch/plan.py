@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from experiments.config.compose import settle_dataset
 from experiments.config.schema import RunConfig
@@ -14,24 +13,19 @@ from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.queued import Queue, read_queue
 from experiments.launch.submission import run_key
 from experiments.tracking.names import LOG, METRICS
+from experiments.tracking.result import State
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
 
-State = Literal[
-    "finished", "diverged", "running", "queued", "interrupted", "unfinished", "failed", "missing"
-]
-"""``queued``: handed to a launcher that has it still; ``unfinished``: begun, then killed without a
-word; the others are as README explains them."""
-
-DONE: tuple[State, ...] = ("finished", "diverged")
+DONE: tuple[State, ...] = ("completed", "diverged")
 UNDER_WAY: tuple[State, ...] = ("running", "queued")
 
 
 def state(folder: RunFolder, queue: Queue) -> State:
     """What a run's folder says of it, and the launchers where it is not done."""
     result = folder.result
-    if result is not None and result.status in ("completed", "diverged"):
-        return "finished" if result.status == "completed" else "diverged"
+    if result is not None and result.status in DONE:
+        return result.status
     if not folder.path.exists():
         return "missing"
     if folder.busy:
@@ -39,9 +33,9 @@ def state(folder: RunFolder, queue: Queue) -> State:
     if entry := queue.get(f"{folder.path.parent.name}/{folder.path.name}"):
         return entry.state
     if result is not None:
-        return "failed" if result.status == "failed" else "interrupted"
+        return result.status
     begun = any((folder.path / name).exists() for name in (METRICS, LOG))
-    return "unfinished" if begun else "missing"
+    return "killed" if begun else "missing"
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ class Plan:
 
     @property
     def counts(self) -> str:
-        """``40 finished, 2 diverged, 6 missing``."""
+        """``40 completed, 2 diverged, 6 missing``."""
         return ", ".join(f"{n} {state}" for state, n in Counter(self.states).most_common())
 
 

@@ -9,18 +9,19 @@ from typing import get_args
 
 from rich.table import Table
 
-from experiments.launch.plan import UNDER_WAY, State, state
+from experiments.launch.plan import UNDER_WAY, state
 from experiments.launch.queued import Entry, Queue
+from experiments.launch.submission import Words
 from experiments.terminal.progress import duration, outcome
 from experiments.tracking.names import LOG
 from experiments.tracking.records import DamagedRecords, last_record
-from experiments.tracking.result import RunResult
+from experiments.tracking.result import RunResult, State
 from experiments.tracking.run_folder import RunFolder
 
 LONG = 40
 """A longer grid is shown a line a setting, not a line a run."""
 
-TROUBLE: tuple[State, ...] = ("failed", "unfinished", "interrupted")
+TROUBLE: tuple[State, ...] = ("failed", "killed", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Line:
     """One run."""
 
     folder: Path
-    label: str
+    words: Words
     state: State
     result: RunResult | None
     entry: Entry | None
@@ -43,7 +44,7 @@ class Line:
             case "queued":
                 assert self.entry is not None
                 return f"{self.entry.job} {self.entry.reason}"
-            case "unfinished":
+            case "killed":
                 return f"ended without a result: {_last_complaint(self.folder / LOG)}"
             case "missing":
                 return ""
@@ -51,7 +52,7 @@ class Line:
                 return outcome(self.result)
 
 
-def look(store: Path, runs: Mapping[str, str], queue: Queue) -> list[Line]:
+def look(store: Path, runs: Mapping[str, Words], queue: Queue) -> list[Line]:
     """What the folders of ``runs`` (relative to the store, and in words) and the queue say."""
     lines = []
     for key, words in runs.items():
@@ -62,7 +63,7 @@ def look(store: Path, runs: Mapping[str, str], queue: Queue) -> list[Line]:
 
 
 def counts(lines: Sequence[Line]) -> str:
-    """``40 finished, 2 diverged, 6 missing``."""
+    """``40 completed, 2 diverged, 6 missing``."""
     return ", ".join(f"{n} {s}" for s, n in Counter(line.state for line in lines).most_common())
 
 
@@ -71,13 +72,13 @@ def table(lines: Sequence[Line], title: str) -> Table:
     if len(lines) <= LONG:
         made = Table("run", "", "state", "", title=title)
         for line in lines:
-            made.add_row(line.folder.name, line.label, line.state, line.note)
+            made.add_row(line.folder.name, line.words.label, line.state, line.note)
         return made
     states = [s for s in get_args(State) if any(line.state == s for line in lines)]
     made = Table("", *states, title=title)
     cells: dict[str, Counter[State]] = {}
     for line in lines:
-        cells.setdefault(line.label.rpartition(" seed ")[0], Counter())[line.state] += 1
+        cells.setdefault(line.words.setting, Counter())[line.state] += 1
     for cell, found in cells.items():
         made.add_row(cell, *(str(found[s] or "") for s in states))
     return made
@@ -89,18 +90,18 @@ def troubles(lines: Sequence[Line]) -> list[str]:
     return [
         text
         for line in found
-        for text in (f"{line.label}: {line.note}", f"    {line.folder / LOG}")
+        for text in (f"{line.words.label}: {line.note}", f"    {line.folder / LOG}")
     ]
 
 
 def cost(lines: Sequence[Line]) -> str:
-    """What the rest of the grid takes, from its finished runs."""
+    """What the rest of the grid takes, from its completed runs."""
     done = [line.result for line in lines if line.result and line.result.status == "completed"]
     left = sum(line.state in (*UNDER_WAY, *TROUBLE, "missing") for line in lines)
     if not left:
         return "nothing left to run"
     if not done:
-        return "no finished run yet that would tell what the rest takes"
+        return "no completed run yet that would tell what the rest takes"
     each = sum(result.wall_seconds for result in done) / len(done)
     gpus = ", ".join(sorted({str(gpu) for result in done if (gpu := result.hardware.get("gpu"))}))
     if gpus:  # a run of several processes has a GPU for each
@@ -109,7 +110,7 @@ def cost(lines: Sequence[Line]) -> str:
     else:
         total = f"{duration(each * left)} left, one at a time"
     runs = f"{left} run{'s' * (left > 1)} of {duration(each)}"
-    return f"about {total}: {runs}, the mean of {len(done)} finished"
+    return f"about {total}: {runs}, the mean of {len(done)} completed"
 
 
 def _latest_record(folder: Path) -> str:

@@ -13,15 +13,27 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import is_locked, locked, write_atomic
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
-from experiments.terminal.progress import label
 
 SWEEPS, SWEEP, LOCK = "sweeps", "sweep.json", "lock"
+
+
+class Words(NamedTuple):
+    """A run as people know it."""
+
+    label: str
+    setting: str
+    """Without its seed."""
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Words":
+        """Those of a run."""
+        return cls(config.label, config.setting_label)
 
 
 @dataclass(frozen=True)
@@ -51,10 +63,11 @@ class Sweep:
         return self.path.parent.parent
 
     @property
-    def runs(self) -> dict[str, str]:
+    def runs(self) -> dict[str, Words]:
         """The sweep's runs: folders relative to the store, and each in a few words."""
-        runs: dict[str, str] = json.loads((self.path / SWEEP).read_text())["runs"]
-        return runs
+        runs: dict[str, Any] = json.loads((self.path / SWEEP).read_text())["runs"]
+        # Sweeps of before knew the whole label alone.
+        return {k: Words(w, w) if isinstance(w, str) else Words(**w) for k, w in runs.items()}
 
     @property
     def submissions(self) -> list["Submission"]:
@@ -71,7 +84,7 @@ class Sweep:
 
     def write(self, overrides: Sequence[str], configs: Sequence[RunConfig]) -> None:
         """Write ``sweep.json``."""
-        runs = {run_key(config): label(config) for config in configs}
+        runs = {run_key(config): Words.of(config)._asdict() for config in configs}
         record = {"overrides": list(overrides), "runs": runs}
         write_atomic(self.path / SWEEP, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 

@@ -19,7 +19,7 @@ from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.ranks import is_main
 from experiments.terminal.console import say, show_log
-from experiments.terminal.progress import Lines, label, outcome
+from experiments.terminal.progress import Lines, outcome
 from experiments.tracking.names import LOG, STOP
 from experiments.tracking.records import DamagedRecords, RecordFollower
 from experiments.tracking.run_folder import Busy, RunFolder
@@ -86,7 +86,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
             traceback.print_exc()
             return FAILED
         if is_main():
-            say(f"{label(config)}: {outcome(result)}")
+            say(f"{config.label}: {outcome(result)}")
         return stop.exit_code if result.status == "interrupted" and stop else DONE
 
 

@@ -16,13 +16,6 @@ LOG_SECONDS = 30.0
 """Least time between two lines of one run in a log."""
 
 
-def label(config: RunConfig) -> str:
-    """A run in a few words, for people: ``adam_warmup(64) α=0.03 seed 1``."""
-    warmup = config.schedule.warmup
-    length = f"({warmup.updates})" if warmup.kind == "linear" else ""
-    return f"{config.optimizer.name}{length} α={config.optimizer.lr:g} seed {config.seed}"
-
-
 def outcome(result: RunResult | None) -> str:
     """What became of a run, in a few words."""
     if result is None:
@@ -67,7 +60,7 @@ class Bars:
         run = config.run_id
         if event["kind"] == "start":
             self.bars[run] = self.progress.add_task(
-                label(config),
+                config.label,
                 total=event["total"],
                 completed=event["update"],
                 facts="",
@@ -90,7 +83,7 @@ class Bars:
         """Say what became of a run."""
         if config.run_id in self.bars:
             self.progress.remove_task(self.bars.pop(config.run_id))
-        self.progress.console.print(f"{label(config)}: {outcome(result)}", markup=False)
+        self.progress.console.print(f"{config.label}: {outcome(result)}", markup=False)
         if self.grid is not None:
             self.progress.advance(self.grid)
 
@@ -109,7 +102,7 @@ class Lines:
         if event["kind"] == "eval" and present - last >= LOG_SECONDS:
             self.last[config.run_id] = present
             where = f"epoch {event['epoch']:g}, {event['split']}"
-            say(f"{label(config)}: {where} loss {event['loss']:.3f} {_metrics(event)}")
+            say(f"{config.label}: {where} loss {event['loss']:.3f} {_metrics(event)}")
 
     def end(self, config: RunConfig, result: RunResult | None) -> None:
         """Say what became of a run."""
@@ -120,7 +113,7 @@ class Lines:
             seconds = (time.monotonic() - self.started) / self.ended * remaining
             count = f"[{self.ended}/{self.runs}] "
             left = f"; about {duration(seconds)} left" if remaining else ""
-        say(f"{count}{label(config)}: {outcome(result)}{left}")
+        say(f"{count}{config.label}: {outcome(result)}{left}")
 
 
 def _metrics(event: dict[str, Any]) -> str:

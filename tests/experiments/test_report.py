@@ -111,7 +111,7 @@ def test_a_store_of_unfinished_runs_is_reported_as_such(
     run(tmp_path / "runs", "radam", 0.1, 1, None, status="failed", error=error)
     run(tmp_path / "runs", "radam", 0.1, 2, None, status="interrupted")
     main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "o")])
-    assert "2 unfinished" in capsys.readouterr().out
+    assert "2 without a score" in capsys.readouterr().out
     text = (tmp_path / "o" / "REPORT.md").read_text()
     assert "1 failed, 1 interrupted" in text or "1 interrupted, 1 failed" in text
     assert "RuntimeError: out of memory" in text

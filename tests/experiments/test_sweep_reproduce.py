@@ -68,7 +68,7 @@ def test_grid_ends_with_table_report_and_figures_and_runs_nothing_twice(tmp_path
     again = start(tmp_path, "task.dataset=standin")
     said, _ = again.communicate(timeout=120)
     assert again.returncode == 0, said
-    assert "8 finished" in said
+    assert "8 completed" in said
     assert stamps(tmp_path) == finished
 
 

@@ -11,9 +11,6 @@ from experiments.tracking.names import CONFIG, RESULT
 from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.store import flatten
 
-RUNNING, STOPPED = "running", "stopped"
-"""Begun and under way; begun and ended without a word. Neither has a score."""
-
 
 def with_started(results: pl.DataFrame, root: Path) -> pl.DataFrame:
     """``results`` (of the store ``root``) and a row for each run that has begun without a result.
@@ -47,7 +44,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
             "lr": float(config["optimizer"]["lr"]),
             "seed": config["seed"],
             "experiment": config.get("experiment"),
-            "status": RUNNING if RunFolder(folder).busy else STOPPED,
+            "status": "running" if RunFolder(folder).busy else "killed",
             "at_chance": False,
             "metric": metric.name,
             "direction": metric.direction,

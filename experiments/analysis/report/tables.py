@@ -142,7 +142,7 @@ def cell_text(cell: Cell | None, grid: Grid) -> list[str]:
     if cell is None:
         return ["not run"]
     if not cell.n:
-        return [f"{cell.unfinished} unfinished"]
+        return [f"{cell.unscored} without a score"]
     if cell.all_diverged:
         return ["diverged", f"{cell.diverged} of {cell.n}"]
     lines = [*_lines(grid.mean(cell)), f"n = {cell.n - cell.diverged}"]
@@ -150,8 +150,8 @@ def cell_text(cell: Cell | None, grid: Grid) -> list[str]:
         lines.append(f"{cell.diverged} of {cell.n} diverged{_percent(cell.how_often)}")
     if cell.at_chance:
         lines.append(f"{cell.at_chance} at chance")
-    if cell.unfinished:
-        lines.append(f"{cell.unfinished} unfinished")
+    if cell.unscored:
+        lines.append(f"{cell.unscored} without a score")
     return lines
 
 

@@ -64,7 +64,7 @@ def test_a_diverged_run_scores_chance_and_is_counted(tmp_path: Path) -> None:
     for kind in ("final", "best"):
         (cell,) = only_section(tmp_path).grid(kind).cells.values()
         assert sorted(cell.scores) == [10.0, 90.0]
-        assert (cell.diverged, cell.unfinished, cell.all_diverged) == (1, 0, False)
+        assert (cell.diverged, cell.unscored, cell.all_diverged) == (1, 0, False)
 
 
 def test_without_a_chance_level_a_diverged_run_scores_the_worst_there_is(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_an_unfinished_run_has_no_score_and_is_counted(tmp_path: Path, status: s
     run(tmp_path, "adam", 0.1, 1, 90.0)
     run(tmp_path, "adam", 0.1, 2, 50.0, status=status)
     (cell,) = only_section(tmp_path).grid("best").cells.values()
-    assert (cell.scores.tolist(), cell.unfinished) == ([90.0], 1)
+    assert (cell.scores.tolist(), cell.unscored) == ([90.0], 1)
 
 
 def test_a_completed_run_whose_metric_is_not_a_number_has_no_score(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_completed_run_whose_metric_is_not_a_number_has_no_score(tmp_path: Pat
     run(tmp_path, "adam", 0.1, 2, float("nan"))
     grid = only_section(tmp_path).grid("final")
     (cell,) = grid.cells.values()
-    assert (cell.n, grid.mean(cell), cell.unfinished) == (0, None, 2)
+    assert (cell.n, grid.mean(cell), cell.unscored) == (0, None, 2)
 
 
 def test_final_best_and_validation_selected_stay_apart(tmp_path: Path) -> None:

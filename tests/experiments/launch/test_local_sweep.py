@@ -48,8 +48,8 @@ def test_a_killed_run_costs_itself_alone_and_the_sweep_goes_on(
     wait_until(lambda: (sweep / "results.csv").exists(), "the sweep has been collected")
     assert statuses(store) == ["completed"] * 3
     told = checkout.sweep("status", sweep)
-    assert "3 finished" in told
-    assert "1 unfinished" in told
+    assert "3 completed" in told
+    assert "1 killed" in told
     finished = {p: p.read_bytes() for p in store.glob("*/*/result.json")}
     checkout.sweep("retry", sweep)
     wait_until(lambda: statuses(store) == ["completed"] * 4, "the killed run is done")

@@ -51,7 +51,7 @@ def test_what_a_folder_says_of_its_run(grid: list[str], store: Path) -> None:
     with folder.locked():
         assert state(folder, {}) == "running"
     (folder.path / "metrics.jsonl").write_text("")
-    assert state(folder, {}) == "unfinished"
+    assert state(folder, {}) == "killed"
     assert not store.joinpath("sweeps").exists()
 
 

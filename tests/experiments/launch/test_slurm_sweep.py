@@ -138,15 +138,15 @@ def test_every_run_is_done_once_whatever_happens_to_it(
     assert not accidents.waiting
 
     killed = long[0]
-    state = dict.fromkeys(labels, "finished") | dict.fromkeys(diverging, "diverged")
-    state |= {damaged: "failed", killed: "unfinished"}
+    state = dict.fromkeys(labels, "completed") | dict.fromkeys(diverging, "diverged")
+    state |= {damaged: "failed", killed: "killed"}
     told = checkout.sweep("status", sweep)
     for run, what in state.items():
         assert any(run in line and what in line for line in told.splitlines()), (run, what, told)
     assert "damaged checkpoint" in told
     assert "11 results" in report.read_text()  # all but the killed one's
 
-    finished = {i: r for i, r in results(store).items() if state[i] in ("finished", "diverged")}
+    finished = {i: r for i, r in results(store).items() if state[i] in ("completed", "diverged")}
     broken.unlink()
     said = checkout.sweep("submit", *words(store, *launcher))
     assert "2 in its array" in said

@@ -79,7 +79,7 @@ def test_the_server_gives_the_stores_newest_state(served: tuple[Path, str]) -> N
         (section,) = get(f"{address}head")[1]["sections"]
         return section["runs"]["columns"]["status"]
 
-    assert wait(lambda: len(found := statuses()) == 5 and found).count("stopped") == 1
+    assert wait(lambda: len(found := statuses()) == 5 and found).count("killed") == 1
     curves = get(f"{address}curves?section={section['name']}")[1]
     assert len(curves["runs"]) == 5
     assert get(f"{address}curves?section=nothing")[0] == 404
