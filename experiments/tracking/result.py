@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +16,10 @@ State = Literal[Status, "running", "queued", "killed", "missing"]
 begun, and ended without a word; ``missing``: not begun. README explains all of them."""
 
 
+SUMMARY, TABLE = "summary", "table"
+"""Marks of fields: in the summary of a run mirrored to W&B; in the page's table of runs."""
+
+
 class RunResult(BaseModel):
     """What became of a run, and everything needed to read it without the code that made it.
 
@@ -26,51 +30,56 @@ class RunResult(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     schema_version: int
-    run_id: str
+    run_id: Annotated[str, TABLE]
     task: str
     protocol: str
     dataset: Literal["real", "standin"]
-    setting: str
+    setting: Annotated[str, SUMMARY]
     """Model, data and length in a few words."""
     optimizer: str
-    lr: float
-    seed: int
-    experiment: str | None
-    status: Status
-    at_chance: bool
+    lr: Annotated[float, TABLE]
+    seed: Annotated[int, TABLE]
+    experiment: Annotated[str | None, TABLE]
+    status: Annotated[Status, SUMMARY, TABLE]
+    at_chance: Annotated[bool, SUMMARY, TABLE]
     """The run is complete and its model has learned nothing."""
-    metric: str
-    direction: Literal["max", "min"]
+    metric: Annotated[str, SUMMARY]
+    direction: Annotated[Literal["max", "min"], SUMMARY]
     chance: float | None
-    final: float | None
+    final: Annotated[float | None, SUMMARY, TABLE]
     """The metric on the test set after the last update."""
-    best: float | None
+    best: Annotated[float | None, SUMMARY, TABLE]
     """The best test metric over all evaluations: the paper's way, without a validation split."""
-    best_epoch: float | None
-    validation_selected: float | None
+    best_epoch: Annotated[float | None, SUMMARY]
+    validation_selected: Annotated[float | None, SUMMARY, TABLE]
     """The test metric where the validation metric was best, if a validation split exists."""
-    train_loss: float | None
-    updates: int
-    epochs: float
-    parameters: int
-    wall_seconds: float
-    examples_per_second: float | None
-    started: str
-    finished: str
-    commit: str | None
-    dirty: bool | None
-    hardware: dict[str, Any]
-    versions: dict[str, str]
-    origin: str
+    train_loss: Annotated[float | None, SUMMARY, TABLE]
+    updates: Annotated[int, SUMMARY, TABLE]
+    epochs: Annotated[float, SUMMARY, TABLE]
+    parameters: Annotated[int, SUMMARY, TABLE]
+    wall_seconds: Annotated[float, SUMMARY, TABLE]
+    examples_per_second: Annotated[float | None, SUMMARY, TABLE]
+    started: Annotated[str, SUMMARY, TABLE]
+    finished: Annotated[str, SUMMARY, TABLE]
+    commit: Annotated[str | None, TABLE]
+    dirty: Annotated[bool | None, TABLE]
+    hardware: Annotated[dict[str, Any], TABLE]
+    versions: Annotated[dict[str, str], TABLE]
+    origin: Annotated[str, SUMMARY]
     """Which data were read."""
     skipped: int = 0
     """Damaged examples that were left out, by choice."""
-    error: str | None
+    error: Annotated[str | None, SUMMARY, TABLE]
     config: dict[str, Any]
 
     def write(self, folder: Path) -> None:
         """Write ``result.json``, whole or not at all."""
         write_atomic(folder / RESULT, self.model_dump_json(indent=2) + "\n")
+
+
+def marked(mark: str) -> tuple[str, ...]:
+    """The fields with a mark, in their order."""
+    return tuple(name for name, field in RunResult.model_fields.items() if mark in field.metadata)
 
 
 def read_result(folder: Path) -> RunResult | None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import polars as pl
 
@@ -10,42 +11,23 @@ from experiments.tracking.names import RESULT
 from experiments.tracking.records import read_records
 from experiments.tracking.result import RunResult, read_result
 
-# A column has its type even where no run has a value.
+_POLARS = {bool: pl.Boolean, int: pl.Int64, float: pl.Float64, str: pl.String}
+
+
+def _column(annotation: Any) -> Any:
+    """The column's type for a field of a result; None for what is not a plain value."""
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    (kind,) = (kind for kind in kinds if kind is not NoneType)
+    return pl.String if get_origin(kind) is Literal else _POLARS.get(kind)
+
+
+_RESULT = {name: _column(field.annotation) for name, field in RunResult.model_fields.items()}
+_ADDED = {"warmup": pl.String, "warmup_updates": pl.Int64, "folder": pl.String}
+
 _COLUMNS: dict[str, Any] = {
-    "run_id": pl.String,
-    "task": pl.String,
-    "protocol": pl.String,
-    "dataset": pl.String,
-    "setting": pl.String,
-    "optimizer": pl.String,
-    "lr": pl.Float64,
-    "seed": pl.Int64,
-    "experiment": pl.String,
-    "status": pl.String,
-    "at_chance": pl.Boolean,
-    "metric": pl.String,
-    "direction": pl.String,
-    "chance": pl.Float64,
-    "final": pl.Float64,
-    "best": pl.Float64,
-    "best_epoch": pl.Float64,
-    "validation_selected": pl.Float64,
-    "train_loss": pl.Float64,
-    "updates": pl.Int64,
-    "epochs": pl.Float64,
-    "parameters": pl.Int64,
-    "wall_seconds": pl.Float64,
-    "examples_per_second": pl.Float64,
-    "started": pl.String,
-    "finished": pl.String,
-    "commit": pl.String,
-    "dirty": pl.Boolean,
-    "origin": pl.String,
-    "error": pl.String,
-    "warmup": pl.String,
-    "warmup_updates": pl.Int64,
-    "folder": pl.String,
-}
+    name: column for name, column in _RESULT.items() if column and name != "schema_version"
+} | _ADDED
+"""What every table of results has: a column has its type even where no run has a value."""
 
 
 def run_folders(root: Path, task: str | None = None) -> Iterator[Path]:

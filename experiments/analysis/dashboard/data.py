@@ -26,17 +26,11 @@ from experiments.analysis.robustness import robustness
 from experiments.analysis.statistics import CONFIDENCE, quantile
 from experiments.analysis.style import style
 from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title, metric_title, rate
+from experiments.tracking.result import TABLE, marked
 from experiments.tracking.wandb.client import read_mirror
 
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
 """Tell an optimizer's methods (lengths of warmup, say) apart: its colour is one."""
-
-RUN_FIELDS = (
-    *("run_id", "lr", "seed", "status", "final", "best", "validation_selected", "train_loss"),
-    *("at_chance", "epochs", "updates", "wall_seconds", "examples_per_second", "parameters"),
-    *("started", "finished", "commit", "dirty", "hardware", "versions", "experiment", "error"),
-)
-"""Columns of the store that the table of runs shows, beside the configuration."""
 
 
 def section_data(section: Section) -> dict[str, Any]:
@@ -127,7 +121,7 @@ def runs_data(section: Section) -> dict[str, Any]:
     varying = [c for c in config if runs[c].n_unique() > 1]
     return {
         "columns": {
-            **{name: _plain(runs[name]) for name in RUN_FIELDS if name in runs.columns},
+            **{name: _plain(runs[name]) for name in marked(TABLE) if name in runs.columns},
             "method": [labels.index(label) for label in runs["method"]],
             "mirror": [_mirror(Path(folder)) for folder in runs["folder"]],
         },

@@ -26,7 +26,7 @@ import yaml
 from experiments.files import write_atomic
 from experiments.tracking.names import CONFIG, METRICS, MIRROR, RESULT
 from experiments.tracking.records import Record, RecordFollower
-from experiments.tracking.result import RunResult, read_result
+from experiments.tracking.result import SUMMARY, RunResult, marked, read_result
 
 OUT = os.dup(1)
 """Where the parent reads; what wandb prints goes elsewhere."""
@@ -43,13 +43,6 @@ SHORT = {
     "schedule_warmup_kind": "warmup",
     "schedule_warmup_updates": "warmup_updates",
 }
-
-SUMMARY = (
-    *("status", "at_chance", "metric", "direction", "final", "best", "best_epoch"),
-    *("validation_selected", "train_loss", "updates", "epochs", "parameters", "wall_seconds"),
-    *("examples_per_second", "started", "finished", "origin", "setting", "error"),
-)
-"""The fields of a result that become the summary of its W&B run."""
 
 
 def flat_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -241,8 +234,8 @@ class Client:
 
 
 def _summary(result: RunResult) -> dict[str, Any]:
-    fields = result.model_dump(include=set(SUMMARY))
-    return {key: fields[key] for key in SUMMARY if fields[key] is not None}
+    fields = result.model_dump(include=set(marked(SUMMARY)))
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def tell(folder: Path | None, state: str, text: str = "") -> None:
