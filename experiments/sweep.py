@@ -21,10 +21,9 @@ from experiments.launch import status as overview
 from experiments.launch.describe import describe_grid, estimate, headline
 from experiments.launch.launcher import Launcher, LocalLauncher
 from experiments.launch.local import run_local
-from experiments.launch.plan import DONE, UNDER_WAY, Plan, make_plan
-from experiments.launch.queued import read_queue
+from experiments.launch.plan import Plan, make_plan
 from experiments.launch.snapshot import take_snapshot
-from experiments.launch.status import Line, look
+from experiments.launch.status import DONE, UNDER_WAY, Line, look, read_queue
 from experiments.launch.submission import (
     Sweep,
     Words,

@@ -1,7 +1,8 @@
 """What the options of the optimizers may be, with an error that says what to write instead."""
 
+import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -80,3 +81,10 @@ def check(options: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} is {value!r}; write {remedy}")
     if options.get("fused") and options.get("foreach"):
         raise ValueError("fused and foreach are both True; write one of them, or none")
+
+
+def remedy(word: str, known: Iterable[str]) -> str:
+    """What to write instead of a word that is not known: the nearest, or which there are."""
+    known = list(known)
+    close = difflib.get_close_matches(str(word), known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"write one of: {', '.join(known)}"

@@ -8,7 +8,6 @@ A decay is one frozen dataclass in `DECAYS`. Its fields say what it takes, what 
 a run fills in, so that configurations and fairseq's command line are made from it.
 """
 
-import difflib
 import math
 import numbers
 from abc import ABC, abstractmethod
@@ -19,6 +18,8 @@ from typing import Any, Literal
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler as TorchLRScheduler
+
+from radam.options import remedy
 
 # What a decay's fields are.
 
@@ -84,8 +85,8 @@ class Decay(ABC):
         """Refuse what no field takes. Raises ValueError naming field, value and remedy."""
         for option in fields(self):
             value = getattr(self, option.name)
-            if remedy := option.metadata["check"](value):
-                raise ValueError(f"{option.name} is {value}; {remedy}")
+            if wanted := option.metadata["check"](value):
+                raise ValueError(f"{option.name} is {value}; {wanted}")
             if isinstance(value, list):
                 object.__setattr__(self, option.name, tuple(value))
 
@@ -280,7 +281,7 @@ def make_schedule(
         ValueError: in one line: the field, its value, and what to write instead.
     """
     if name not in DECAYS:
-        raise ValueError(f"schedule {name!r} is unknown; {_remedy(name, DECAYS)}")
+        raise ValueError(f"schedule {name!r} is unknown; {remedy(name, DECAYS)}")
     if _factor(lr):
         raise ValueError(f"lr is {lr}; {_factor(lr)}")
     warm = _warmup(warmup, warmup_updates, beta2)
@@ -300,11 +301,11 @@ def _decay(name: str, start: int, options: Mapping[str, Any]) -> Decay:
 
 def _warmup(kind: str, updates: int, beta2: float) -> Callable[[int, float], float]:
     if kind not in WARMUPS:
-        raise ValueError(f"warmup {kind!r} is unknown; {_remedy(kind, WARMUPS)}")
+        raise ValueError(f"warmup {kind!r} is unknown; {remedy(kind, WARMUPS)}")
     if not (is_number(beta2) and 0 <= beta2 < 1):
         raise ValueError(f"beta2 is {beta2}; write a number in [0, 1)")
-    if remedy := _whole(0)(updates):
-        raise ValueError(f"warmup_updates is {updates}; {remedy}")
+    if wanted := _whole(0)(updates):
+        raise ValueError(f"warmup_updates is {updates}; {wanted}")
     if kind == "linear" and updates < 1:
         raise ValueError(f"warmup_updates is {updates}; a linear warmup needs at least 1")
     if kind != "linear" and updates != 0:
@@ -321,11 +322,6 @@ def _warmup(kind: str, updates: int, beta2: float) -> Callable[[int, float], flo
             return UntunedExponentialWarmup(beta2)
         case _:
             return NoWarmup()
-
-
-def _remedy(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(str(word), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"write one of: {', '.join(known)}"
 
 
 class LRScheduler(TorchLRScheduler):

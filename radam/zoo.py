@@ -1,6 +1,5 @@
 """The zoo: every optimizer of the paper and its neighbours, by name."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from torch.optim.optimizer import ParamsT
 from radam import optimizers
 from radam.adam_family import OPTIONS, AdamFamily
 from radam.options import check as check_values
+from radam.options import remedy
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,14 @@ def make_optimizer(
 def check(name: str, options: Mapping[str, Any]) -> None:
     """Raise ValueError, naming field, value and remedy, unless ``name`` takes ``options``."""
     if name not in ZOO:
-        raise ValueError(f"optimizer {name!r} is unknown; {_remedy(name, ZOO)}")
+        raise ValueError(f"optimizer {name!r} is unknown; {remedy(name, ZOO)}")
     known = {"lr": None, **ZOO[name].defaults}
     for option in options:
         if option not in known:
             raise ValueError(
-                f"optimizer {name!r} has no option {option!r}; {_remedy(option, known)}"
+                f"optimizer {name!r} has no option {option!r}; {remedy(option, known)}"
             )
     build = ZOO[name].build
     if "variant" in options and isinstance(build, type) and issubclass(build, AdamFamily):
         build.switches(options["variant"])
     check_values({key: value for key, value in options.items() if value is not known[key]})
-
-
-def _remedy(word: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"write one of: {', '.join(known)}"

@@ -10,32 +10,11 @@ from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
-from experiments.launch.queued import Queue, read_queue
+from experiments.launch.status import DONE, UNDER_WAY, Queue, read_queue, state
 from experiments.launch.submission import run_key
-from experiments.tracking.names import LOG, METRICS
 from experiments.tracking.result import State
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
-
-DONE: tuple[State, ...] = ("completed", "diverged")
-UNDER_WAY: tuple[State, ...] = ("running", "queued")
-
-
-def state(folder: RunFolder, queue: Queue) -> State:
-    """What a run's folder says of it, and the launchers where it is not done."""
-    result = folder.result
-    if result is not None and result.status in DONE:
-        return result.status
-    if not folder.path.exists():
-        return "missing"
-    if folder.busy:
-        return "running"
-    if entry := queue.get(f"{folder.path.parent.name}/{folder.path.name}"):
-        return entry.state
-    if result is not None:
-        return result.status
-    begun = any((folder.path / name).exists() for name in (METRICS, LOG))
-    return "killed" if begun else "missing"
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from experiments.files import locked
 from experiments.launch import slurm, supervisor
 from experiments.launch.container import check_engine
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
-from experiments.launch.plan import UNDER_WAY, state
-from experiments.launch.queued import read_queue
 from experiments.launch.snapshot import Code
+from experiments.launch.status import UNDER_WAY, read_queue, state
 from experiments.launch.submission import SWEEPS, Submission, Sweep, new_submission, run_key
 from experiments.tracking.run_folder import RunFolder
 

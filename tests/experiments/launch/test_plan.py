@@ -7,9 +7,9 @@ import pytest
 from experiments.launch.grid import cached
 from experiments.launch.launcher import SlurmLauncher, read_launcher
 from experiments.launch.local import choose_slots
-from experiments.launch.plan import make_plan, state
-from experiments.launch.queued import Entry, read_queue
+from experiments.launch.plan import make_plan
 from experiments.launch.slurm import split
+from experiments.launch.status import Entry, read_queue, state
 from experiments.launch.submission import new_submission, run_key, sweep_of
 from experiments.tracking.run_folder import RunFolder
 from tests.experiments.launch.conftest import SMOKE
