@@ -104,7 +104,7 @@ def barrier() -> None:
 
 def broadcast(mine: T) -> T:
     """Rank 0's value, on every rank."""
-    return all_gather(mine if is_main() else None)[0]  # type: ignore[return-value]
+    return all_gather(mine if is_main() else None)[0]  # type: ignore[return-value]  # rank 0's, never None there
 
 
 def on_every_rank(act: Callable[[], T]) -> T:
@@ -118,7 +118,7 @@ def on_every_rank(act: Callable[[], T]) -> T:
     first = next((rank for rank, message in enumerate(found) if message is not None), None)
     if first is not None:
         raise mistake if mistake and first == place().rank else ToldElsewhere(str(found[first]))
-    return result  # type: ignore[return-value]
+    return result  # type: ignore[return-value]  # set where no rank raised
 
 
 def all_reduce_any(*flags: bool) -> tuple[bool, ...]:

@@ -111,7 +111,7 @@ class Evidence:
             update = records["update"]
             chosen = records.filter((update > first) & (update <= last))["loss"]
             mean = chosen.fill_nan(None).mean()
-            return None if mean is None else float(mean)  # type: ignore[arg-type]
+            return None if mean is None else float(mean)  # type: ignore[arg-type]  # of floats
 
         rows = self._at(optimizer, lr, {})
         values = [value(row) for row in rows.iter_rows(named=True)]

@@ -69,8 +69,8 @@ def c05(e: Evidence) -> Finding:
 
 def c06(e: Evidence) -> Finding:
     """Training loss over the first 2,000 updates: Adam's is lower; over the last epoch: RAdam's."""
-    last = int(e.section.runs["updates"].max() or 0)  # type: ignore[arg-type]
-    epochs = float(e.section.runs["epochs"].max() or 1)  # type: ignore[arg-type]
+    last = int(e.section.runs["updates"].max() or 0)  # type: ignore[arg-type]  # of numbers
+    epochs = float(e.section.runs["epochs"].max() or 1)  # type: ignore[arg-type]  # of numbers
     early, late = (0, FIRST_UPDATES), (round(last * (1 - 1 / max(epochs, 2))), last)
     adam, radam = (
         [e.mean_train_loss(name, RATE_LM1B, *window) for window in (early, late)]

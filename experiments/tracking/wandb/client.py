@@ -186,7 +186,7 @@ class Client:
             tags=tags(config, commit),
             config={**flat_config(config), "cell": cell(config)},
             dir=str(folder),
-            mode=self.mode,  # type: ignore[arg-type]
+            mode=self.mode,  # type: ignore[arg-type]  # one of W&B's words
             resume="allow" if self.mode == "online" else None,
             reinit="finish_previous",
             settings=settings,

@@ -79,7 +79,7 @@ def assert_distinct(styles: list[Style]) -> None:
 def newcomers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Optimizers of the zoo of which the styles say nothing."""
     for name in STRANGERS:
-        monkeypatch.setitem(ZOO, name, replace(ZOO["adam"], name=name))  # type: ignore[index]
+        monkeypatch.setitem(ZOO, name, replace(ZOO["adam"], name=name))  # type: ignore[index]  # read-only
     return STRANGERS
 
 

@@ -149,7 +149,7 @@ def test_any_symbol_can_be_drawn(
     symbol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the page too; and where an optimizer stands whose name nobody knows here."""
-    monkeypatch.setitem(STYLES, "radam", Style("#123456", symbol))  # type: ignore[index]
+    monkeypatch.setitem(STYLES, "radam", Style("#123456", symbol))  # type: ignore[index]  # read-only
     for optimizer in ("radam", "zeppelin", "airship"):
         for lr in RATES:
             run(tmp_path, optimizer, lr, 1, 50.0)
