@@ -25,8 +25,8 @@ from experiments.launch.plan import Plan, make_plan
 from experiments.launch.snapshot import take_snapshot
 from experiments.launch.status import DONE, UNDER_WAY, Line, look, read_queue
 from experiments.launch.submission import (
+    Labels,
     Sweep,
-    Words,
     find_sweep,
     new_submission,
     run_key,
@@ -266,9 +266,9 @@ def report(config: RunConfig, out: Path) -> None:
     subprocess.run([sys.executable, "-m", "experiments.report", *words], check=False)
 
 
-def runs_of(planned: Plan) -> dict[str, Words]:
+def runs_of(planned: Plan) -> dict[str, Labels]:
     """The grid's runs, by their folder in the store, in words."""
-    return {k: Words.of(config) for k, config in zip(planned.keys, planned.configs, strict=True)}
+    return {k: Labels.of(config) for k, config in zip(planned.keys, planned.configs, strict=True)}
 
 
 def find(words: Sequence[str]) -> Sweep:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 import radam.zoo
-from experiments.tasks.config import ProtocolConfig, Section, TaskConfig
+from experiments.tasks.config import ConfigSection, ProtocolConfig, TaskConfig
 from experiments.tasks.registry import TASKS
 from radam.schedules import DECAYS, Decay
 
@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 
 
-class OptimizerConfig(Section):
+class OptimizerConfig(ConfigSection):
     """A name of the zoo, α, and the options that the zoo lists for that name."""
 
     model_config = ConfigDict(extra="allow")
@@ -55,7 +55,7 @@ class OptimizerConfig(Section):
         return self
 
 
-class Warmup(Section):
+class Warmup(ConfigSection):
     """How α_t rises to α."""
 
     kind: Literal["none", "linear", "untuned_linear", "untuned_exponential"]
@@ -68,7 +68,7 @@ class Warmup(Section):
         return self
 
 
-class ScheduleConfig(Section):
+class ScheduleConfig(ConfigSection):
     """A decay of :data:`radam.schedules.DECAYS`, with or without a warmup."""
 
     name: str
@@ -131,7 +131,7 @@ else:  # pydantic tells the classes of a registry apart by their names
     AnyTask = Annotated[Union[tuple(TASKS.values())], Field(discriminator="name")]  # noqa: UP007
 
 
-class TrainingConfig(Section):
+class TrainingConfig(ConfigSection):
     """How an update is computed: what can change the numbers."""
 
     precision: Literal["fp32", "tf32", "bf16"] = Field(
@@ -141,7 +141,7 @@ class TrainingConfig(Section):
     accumulate: int = Field(gt=0, description="batches whose gradients make one update")
 
 
-class HistogramsConfig(Section):
+class HistogramsConfig(ConfigSection):
     """Histograms of gradients and of what the update made of them (Figs. 2 and 3)."""
 
     record: bool = Field(description="whether this run takes them")
@@ -151,7 +151,7 @@ class HistogramsConfig(Section):
     by_layer: bool = Field(description="also for each layer")
 
 
-class RunnerConfig(Section):
+class RunnerConfig(ConfigSection):
     """Where and how a run is carried out: nothing here changes the numbers."""
 
     device: str = Field(description="auto, cpu, cuda, cuda:1, ...")
@@ -181,13 +181,13 @@ class RunnerConfig(Section):
     histograms: HistogramsConfig
 
 
-class LocalTracking(Section):
+class LocalTracking(ConfigSection):
     """The store alone."""
 
     name: Literal["local"]
 
 
-class WandbTracking(Section):
+class WandbTracking(ConfigSection):
     """The store, mirrored to Weights & Biases (``WANDB_MODE=disabled`` switches it off too)."""
 
     name: Literal["wandb"]
@@ -198,7 +198,7 @@ class WandbTracking(Section):
     )
 
 
-class RunConfig(Section):
+class RunConfig(ConfigSection):
     """One task × optimizer × schedule × protocol × seed, and how to run it."""
 
     task: AnyTask

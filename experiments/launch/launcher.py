@@ -9,19 +9,19 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 
 from experiments.config.compose import compose
 from experiments.errors import UserError
-from experiments.tasks.config import Section
+from experiments.tasks.config import ConfigSection
 
 Engine = Literal["docker", "podman", "apptainer", "charliecloud", "pyxis"]
 
-Words = Annotated[tuple[str, ...], Field(strict=False)]
+Strings = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class ContainerSettings(Section):
+class ContainerSettings(ConfigSection):
     """What every launcher knows of containers."""
 
     container: Engine | None = Field(description="what starts each run's container; null: none")
     image: str | None = Field(description="a tag, a .sif file or an image folder, as it takes")
-    container_options: Words = Field(description="more options for it, such as --network=none")
+    container_options: Strings = Field(description="more options for it, such as --network=none")
 
     @model_validator(mode="after")
     def _image_with_container(self) -> "ContainerSettings":
@@ -57,8 +57,8 @@ class SlurmLauncher(ContainerSettings):
     cpus: int = Field(gt=0, description="cores of a process")
     constraint: str | None
     at_once: int | None = Field(gt=0, description="jobs at a time (the array's % throttle)")
-    directives: Words = Field(description="further sbatch options, such as --qos=long")
-    setup: Words = Field(description="shell lines before the run, such as module load cuda")
+    directives: Strings = Field(description="further sbatch options, such as --qos=long")
+    setup: Strings = Field(description="shell lines before the run, such as module load cuda")
     runs_per_job: int = Field(gt=0, description="runs side by side in one job, sharing its GPU")
     requeues: int = Field(ge=0, description="how often one job may be queued again")
     notice: int = Field(gt=0, description="seconds before the time limit to stop and save")

@@ -12,7 +12,7 @@ from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.status import DONE, UNDER_WAY, Queue, read_queue, state
 from experiments.launch.submission import run_key
-from experiments.tracking.result import State
+from experiments.tracking.result import RunState
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
 
@@ -26,7 +26,7 @@ class Plan:
     keys: tuple[str, ...]
     """The runs' folders relative to the store."""
     queue: Queue
-    states: tuple[State, ...]
+    states: tuple[RunState, ...]
     launcher: Launcher
     dataset: str
     why: str

@@ -12,18 +12,18 @@ from typing import Literal, get_args
 from rich.table import Table
 
 from experiments.errors import UserError
-from experiments.launch.submission import SWEEPS, Submission, Words
+from experiments.launch.submission import SWEEPS, Labels, Submission
 from experiments.terminal.progress import duration, outcome
 from experiments.tracking.names import LOG, METRICS
 from experiments.tracking.records import DamagedRecords, last_record
-from experiments.tracking.result import RunResult, State
+from experiments.tracking.result import RunResult, RunState
 from experiments.tracking.run_folder import RunFolder
 
 SECONDS_TO_ANSWER = 30
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueueEntry:
     """Where a run that is not done yet is."""
 
     state: Literal["queued", "running"]
@@ -33,7 +33,7 @@ class Entry:
     """Why it still waits, in SLURM's words; else empty."""
 
 
-Queue = dict[str, Entry]
+Queue = dict[str, QueueEntry]
 """By the run's folder relative to the store."""
 
 
@@ -68,7 +68,7 @@ def read_queue(store: Path) -> Queue:
         submission = Submission(lock.parent)
         if submission.is_held:
             for run in submission.runs:
-                queue[run] = Entry("queued", submission.name, "")
+                queue[run] = QueueEntry("queued", submission.name, "")
     if shutil.which("squeue") and any((store / SWEEPS).glob("*/*/job.sh")):
         queue.update(_slurm_queue(store))
     return queue
@@ -91,17 +91,17 @@ def _slurm_queue(store: Path) -> Queue:
         for run in runs:
             # Runs that share a job: their folders say which of them are at work.
             going = started and len(runs) == 1
-            queue[run] = Entry(
+            queue[run] = QueueEntry(
                 "running" if going else "queued", f"SLURM {job}_{index}", "" if started else reason
             )
     return queue
 
 
-DONE: tuple[State, ...] = ("completed", "diverged")
-UNDER_WAY: tuple[State, ...] = ("running", "queued")
+DONE: tuple[RunState, ...] = ("completed", "diverged")
+UNDER_WAY: tuple[RunState, ...] = ("running", "queued")
 
 
-def state(folder: RunFolder, queue: Queue) -> State:
+def state(folder: RunFolder, queue: Queue) -> RunState:
     """What a run's folder says of it, and the launchers where it is not done."""
     result = folder.result
     if result is not None and result.status in DONE:
@@ -121,7 +121,7 @@ def state(folder: RunFolder, queue: Queue) -> State:
 LONG = 40
 """A longer grid is shown a line a setting, not a line a run."""
 
-TROUBLE: tuple[State, ...] = ("failed", "killed", "interrupted")
+TROUBLE: tuple[RunState, ...] = ("failed", "killed", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class Line:
     """One run."""
 
     folder: Path
-    words: Words
-    state: State
+    words: Labels
+    state: RunState
     result: RunResult | None
-    entry: Entry | None
+    entry: QueueEntry | None
     """What a launcher says of it, if one has it."""
 
     @property
@@ -152,7 +152,7 @@ class Line:
                 return outcome(self.result)
 
 
-def look(store: Path, runs: Mapping[str, Words], queue: Queue) -> list[Line]:
+def look(store: Path, runs: Mapping[str, Labels], queue: Queue) -> list[Line]:
     """What the folders of ``runs`` (relative to the store, and in words) and the queue say."""
     lines = []
     for key, words in runs.items():
@@ -174,9 +174,9 @@ def table(lines: Sequence[Line], title: str) -> Table:
         for line in lines:
             made.add_row(line.folder.name, line.words.label, line.state, line.note)
         return made
-    states = [s for s in get_args(State) if any(line.state == s for line in lines)]
+    states = [s for s in get_args(RunState) if any(line.state == s for line in lines)]
     made = Table("", *states, title=title)
-    cells: dict[str, Counter[State]] = {}
+    cells: dict[str, Counter[RunState]] = {}
     for line in lines:
         cells.setdefault(line.words.setting, Counter())[line.state] += 1
     for cell, found in cells.items():

@@ -23,7 +23,7 @@ from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 SWEEPS, SWEEP, LOCK = "sweeps", "sweep.json", "lock"
 
 
-class Words(NamedTuple):
+class Labels(NamedTuple):
     """A run as people know it."""
 
     label: str
@@ -31,7 +31,7 @@ class Words(NamedTuple):
     """Without its seed."""
 
     @classmethod
-    def of(cls, config: RunConfig) -> "Words":
+    def of(cls, config: RunConfig) -> "Labels":
         """Those of a run."""
         return cls(config.label, config.setting_label)
 
@@ -63,11 +63,11 @@ class Sweep:
         return self.path.parent.parent
 
     @property
-    def runs(self) -> dict[str, Words]:
+    def runs(self) -> dict[str, Labels]:
         """The sweep's runs: folders relative to the store, and each in a few words."""
         runs: dict[str, Any] = json.loads((self.path / SWEEP).read_text())["runs"]
         # Sweeps of before knew the whole label alone.
-        return {k: Words(w, w) if isinstance(w, str) else Words(**w) for k, w in runs.items()}
+        return {k: Labels(w, w) if isinstance(w, str) else Labels(**w) for k, w in runs.items()}
 
     @property
     def submissions(self) -> list["Submission"]:
@@ -84,7 +84,7 @@ class Sweep:
 
     def write(self, overrides: Sequence[str], configs: Sequence[RunConfig]) -> None:
         """Write ``sweep.json``."""
-        runs = {run_key(config): Words.of(config)._asdict() for config in configs}
+        runs = {run_key(config): Labels.of(config)._asdict() for config in configs}
         record = {"overrides": list(overrides), "runs": runs}
         write_atomic(self.path / SWEEP, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 

@@ -12,13 +12,13 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A part of the configuration: immutable, no unknown keys, no silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Presets(Section):
+class Presets(ConfigSection):
     """Values that a protocol hands to the optimizer and schedule files by interpolation.
 
     They are not part of a run's identity: they act only through the fields that they fill.
@@ -37,7 +37,7 @@ class Presets(Section):
     end_lr: float = Field(0.0, ge=0, description="where decays to the end of the run end")
 
 
-class ProtocolConfig(Section):
+class ProtocolConfig(ConfigSection):
     """How much of a task is run."""
 
     name: Literal["paper", "recipe", "short", "mini", "smoke"]
@@ -85,7 +85,7 @@ class Resolution:
     reason: str
 
 
-class TaskConfig(Section, ABC):
+class TaskConfig(ConfigSection, ABC):
     """What every task has and can say without its data; a task adds its own fields."""
 
     title: ClassVar[str]

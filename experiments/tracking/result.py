@@ -11,7 +11,7 @@ from experiments.files import write_atomic
 from experiments.tracking.names import RESULT
 
 Status = Literal["completed", "diverged", "failed", "interrupted"]
-State = Literal[Status, "running", "queued", "killed", "missing"]
+RunState = Literal[Status, "running", "queued", "killed", "missing"]
 """Also of a run without a result: ``queued``: handed to a launcher that has it still; ``killed``:
 begun, and ended without a word; ``missing``: not begun. README explains all of them."""
 

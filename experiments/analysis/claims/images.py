@@ -7,9 +7,9 @@ reports, without a validation split. The final accuracy stands beside it in the 
 from experiments.analysis.claims.evidence import Evidence
 from experiments.analysis.claims.rules import (
     MIN_SEEDS,
+    Condition,
     Finding,
     NotRun,
-    Part,
     above,
     as_good,
     below,
@@ -76,7 +76,7 @@ def c10(e: Evidence) -> Finding:
     """ "Nearly constant" is the plateau's 1 %: the spread over the four α is at most 1 % of the
     best mean for RAdam, and more for Adam and for SGD. Every cell must have run."""
     ours: list[str] = []
-    parts: list[Part] = []
+    parts: list[Condition] = []
     seeds: list[int] = []
     for name in ("radam", "adam", "sgd"):
         cells = e.cells(name, RATES, "best")

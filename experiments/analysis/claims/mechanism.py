@@ -14,9 +14,9 @@ import numpy as np
 
 from experiments.analysis.claims.evidence import Evidence
 from experiments.analysis.claims.rules import (
+    Condition,
     Finding,
     NotRun,
-    Part,
     Sample,
     Verdict,
     above,
@@ -63,11 +63,11 @@ def c04(e: Evidence) -> Finding:
     return finding(samples, [_undistorted(sample) for sample in samples])
 
 
-def _distorted(sample: Sample) -> Part:
+def _distorted(sample: Sample) -> Condition:
     return above(f"{sample.what}, {sample.name}", sample.mean, DISTORTED)
 
 
-def _undistorted(sample: Sample) -> Part:
+def _undistorted(sample: Sample) -> Condition:
     return below(f"{sample.what}, {sample.name}", sample.mean, DISTORTED)
 
 
@@ -135,11 +135,11 @@ def _span(low: np.ndarray, high: np.ndarray) -> str:
     return f"{low.min():.3g} to {high.max():.3g}"
 
 
-def _all_above(text: str, low: np.ndarray, high: np.ndarray, limit: float) -> Part:
+def _all_above(text: str, low: np.ndarray, high: np.ndarray, limit: float) -> Condition:
     """Every interval above the limit: supported; one wholly below: not supported."""
     if (low >= limit).all():
-        return Part(Verdict.SUPPORTED, text)
-    return Part(Verdict.NOT_SUPPORTED if (high < limit).any() else Verdict.UNDECIDED, text)
+        return Condition(Verdict.SUPPORTED, text)
+    return Condition(Verdict.NOT_SUPPORTED if (high < limit).any() else Verdict.UNDECIDED, text)
 
 
 def c18() -> Finding:

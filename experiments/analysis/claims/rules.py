@@ -57,7 +57,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Part:
+class Condition:
     """One condition of a rule, with what was found."""
 
     verdict: Verdict
@@ -70,12 +70,12 @@ class Finding:
 
     verdict: Verdict
     ours: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[Condition, ...]
     n: int | None
     """The smallest number of seeds; None where seeds do not come into it."""
 
 
-def finding(samples: Iterable[Sample], parts: Iterable[Part]) -> Finding:
+def finding(samples: Iterable[Sample], parts: Iterable[Condition]) -> Finding:
     """All conditions must hold: one that fails decides against, one that is open leaves open."""
     samples, parts = tuple(samples), tuple(parts)
     seeds = min((len(sample.values) for sample in samples), default=None)
@@ -86,13 +86,13 @@ def finding(samples: Iterable[Sample], parts: Iterable[Part]) -> Finding:
     return Finding(_all(parts), tuple(ours), parts, seeds)
 
 
-def computed(ours: Iterable[str], parts: Iterable[Part], n: int | None = None) -> Finding:
+def computed(ours: Iterable[str], parts: Iterable[Condition], n: int | None = None) -> Finding:
     """A finding whose figures are not plain means: told in words."""
     parts = tuple(parts)
     return Finding(_all(parts), tuple(ours), parts, n)
 
 
-def _all(parts: tuple[Part, ...]) -> Verdict:
+def _all(parts: tuple[Condition, ...]) -> Verdict:
     verdicts = [part.verdict for part in parts]
     if not verdicts:
         raise ValueError("a rule without a condition decides nothing")
@@ -102,7 +102,7 @@ def _all(parts: tuple[Part, ...]) -> Verdict:
     return Verdict.SUPPORTED
 
 
-def better(a: Sample, b: Sample, least: float) -> Part:
+def better(a: Sample, b: Sample, least: float) -> Condition:
     """A is better than B. ``least``: the smallest difference that counts as one.
 
     Supported if the interval of the difference lies above 0 and reaches ``least``; not supported
@@ -111,15 +111,15 @@ def better(a: Sample, b: Sample, least: float) -> Part:
     gain, n = _gain(a, b), min(len(a.values), len(b.values))
     text = f"{a.name} better than {b.name} by {gain.text(a.digits)} (counts from {least:g})"
     if n >= MIN_SEEDS and math.isinf(gain.value):
-        return Part(_side(gain.value, gain.value), text)
+        return Condition(_side(gain.value, gain.value), text)
     if n < MIN_SEEDS or gain.low is None or gain.high is None:
         return _too_few(text, n)
     if gain.high < least:
-        return Part(Verdict.NOT_SUPPORTED, text)
-    return Part(Verdict.SUPPORTED if gain.low > 0 else Verdict.UNDECIDED, text)
+        return Condition(Verdict.NOT_SUPPORTED, text)
+    return Condition(Verdict.SUPPORTED if gain.low > 0 else Verdict.UNDECIDED, text)
 
 
-def as_good(a: Sample, b: Sample, margin: float) -> Part:
+def as_good(a: Sample, b: Sample, margin: float) -> Condition:
     """A is as good as B or better, but for ``margin``: supported if the interval of A's advantage
     lies above −margin, not supported if it lies below."""
     gain = _gain(a, b)
@@ -127,7 +127,7 @@ def as_good(a: Sample, b: Sample, margin: float) -> Part:
     return _beyond(text, gain, -margin)
 
 
-def larger(a: Sample, b: Sample, factor: float) -> Part:
+def larger(a: Sample, b: Sample, factor: float) -> Condition:
     """A is more than ``factor`` times B (for losses: both positive)."""
     gap, n = difference(a.values, factor * b.values), min(len(a.values), len(b.values))
     ratio = a.values.mean() / b.values.mean()
@@ -135,24 +135,24 @@ def larger(a: Sample, b: Sample, factor: float) -> Part:
     return _beyond(text, gap, 0.0)
 
 
-def above(text: str, value: Estimate, limit: float) -> Part:
+def above(text: str, value: Estimate, limit: float) -> Condition:
     """A measured value lies above ``limit``."""
     return _beyond(f"{text}: {value.text()} (limit {limit:g})", value, limit)
 
 
-def below(text: str, value: Estimate, limit: float) -> Part:
+def below(text: str, value: Estimate, limit: float) -> Condition:
     """A measured value lies below ``limit``."""
     part = above(text, value, limit)
     turned = {
         Verdict.SUPPORTED: Verdict.NOT_SUPPORTED,
         Verdict.NOT_SUPPORTED: Verdict.SUPPORTED,
     }
-    return Part(turned.get(part.verdict, part.verdict), part.text)
+    return Condition(turned.get(part.verdict, part.verdict), part.text)
 
 
-def holds(condition: bool, text: str) -> Part:
+def holds(condition: bool, text: str) -> Condition:
     """A condition that is true or false without chance."""
-    return Part(Verdict.SUPPORTED if condition else Verdict.NOT_SUPPORTED, text)
+    return Condition(Verdict.SUPPORTED if condition else Verdict.NOT_SUPPORTED, text)
 
 
 def _gain(a: Sample, b: Sample) -> Estimate:
@@ -162,13 +162,13 @@ def _gain(a: Sample, b: Sample) -> Estimate:
     return difference(b.values, a.values)
 
 
-def _beyond(text: str, value: Estimate, limit: float) -> Part:
+def _beyond(text: str, value: Estimate, limit: float) -> Condition:
     """Whether a value lies above ``limit``, beyond its interval; an infinite one needs none."""
     if value.n >= MIN_SEEDS and math.isinf(value.value):
-        return Part(_side(value.value, value.value), text)
+        return Condition(_side(value.value, value.value), text)
     if value.n < MIN_SEEDS or value.low is None or value.high is None:
         return _too_few(text, value.n)
-    return Part(_side(value.low - limit, value.high - limit), text)
+    return Condition(_side(value.low - limit, value.high - limit), text)
 
 
 def _side(low: float, high: float) -> Verdict:
@@ -177,6 +177,6 @@ def _side(low: float, high: float) -> Verdict:
     return Verdict.NOT_SUPPORTED if high < 0 else Verdict.UNDECIDED
 
 
-def _too_few(text: str, n: int) -> Part:
+def _too_few(text: str, n: int) -> Condition:
     seeds = "one seed" if n == 1 else f"{n} seeds"
-    return Part(Verdict.UNDECIDED, f"{text}; {seeds} decide nothing, {MIN_SEEDS} would")
+    return Condition(Verdict.UNDECIDED, f"{text}; {seeds} decide nothing, {MIN_SEEDS} would")

@@ -10,7 +10,7 @@ from experiments.analysis.cells import Section
 from experiments.analysis.claims import images, language, mechanism
 from experiments.analysis.claims.evidence import Evidence
 from experiments.analysis.claims.paper import Claim, paper
-from experiments.analysis.claims.rules import Finding, NotRun, Part, Unclear, Verdict
+from experiments.analysis.claims.rules import Condition, Finding, NotRun, Unclear, Verdict
 from experiments.analysis.wording import DECIDING, decides
 from experiments.errors import UserError
 from experiments.tracking.records import DamagedRecords
@@ -117,9 +117,9 @@ def _decide(rule: Callable[[Any], Finding], material: Any) -> Finding:
     try:
         return rule(material)
     except NotRun as missing:
-        part = Part(Verdict.NOT_RUN, f"missing: {missing}")
+        part = Condition(Verdict.NOT_RUN, f"missing: {missing}")
     except (Unclear, DamagedRecords) as unclear:
-        part = Part(Verdict.UNDECIDED, str(unclear))
+        part = Condition(Verdict.UNDECIDED, str(unclear))
     return Finding(part.verdict, (), (part,), None)
 
 
@@ -150,7 +150,7 @@ def _because(finding: Finding) -> str:
 
 
 def _not_run(name: str, claim: Claim, protocol: str, dataset: str, reason: str) -> Row:
-    finding = Finding(Verdict.NOT_RUN, (), (Part(Verdict.NOT_RUN, reason),), None)
+    finding = Finding(Verdict.NOT_RUN, (), (Condition(Verdict.NOT_RUN, reason),), None)
     return _row(name, claim, protocol, dataset, finding, True)
 
 

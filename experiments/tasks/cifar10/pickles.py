@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.errors import UserError
-from experiments.tasks.cifar10.published import BATCH_ROWS, BATCHES, Batch, Rows, damaged
+from experiments.tasks.cifar10.published import BATCH_ROWS, BATCHES, PublishedBatch, Rows, damaged
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -56,7 +56,7 @@ def read_archive(archive: Path) -> Rows:
     return rows
 
 
-def _read_pickle(content: bytes, batch: Batch, where: Path | str, rows: Rows) -> None:
+def _read_pickle(content: bytes, batch: PublishedBatch, where: Path | str, rows: Rows) -> None:
     """Check one batch and put its images and labels in their place in ``rows``."""
     found = _md5(content).hexdigest()
     if found != batch.md5:

@@ -15,7 +15,7 @@ TRAIN_ROWS = 50_000
 ALL_ROWS = 60_000
 
 
-class Batch(NamedTuple):
+class PublishedBatch(NamedTuple):
     """One of the published files and its checksums."""
 
     name: str
@@ -26,32 +26,32 @@ class Batch(NamedTuple):
 
 
 BATCHES = (
-    Batch(
+    PublishedBatch(
         "data_batch_1",
         "c99cafc152244af753f735de768cd75f",
         "ba52cb2d72c412975d7556bb26bd094956f1c002d1937053f6f1252f2ac17114",
     ),
-    Batch(
+    PublishedBatch(
         "data_batch_2",
         "d4bba439e000b95fd0a9bffe97cbabec",
         "350ff9000489d02f2568c0dcf4912ffdbae9e50932147905fb1b8159ad54f0ac",
     ),
-    Batch(
+    PublishedBatch(
         "data_batch_3",
         "54ebc095f3ab1f0389bbae665268c751",
         "a2b8653fc457df407af6c38b7e0d1a12530f3b5f81fce9f81516efd065daf722",
     ),
-    Batch(
+    PublishedBatch(
         "data_batch_4",
         "634d18415352ddfa80567beed471001a",
         "133e6292c377755074c305db8a684d48d5397372cb0aba34f52b4335eab35d97",
     ),
-    Batch(
+    PublishedBatch(
         "data_batch_5",
         "482c414d41f54cd18b22e5b47cb7c3cb",
         "eb08cdc11fd1267ef871cf4790f193684b3f556d13317be68f4eb374a078ea87",
     ),
-    Batch(
+    PublishedBatch(
         "test_batch",
         "40351d587109b95175f43aff81a1287e",
         "9a4c74f5c8b6f2c4e13d3a1dfb43a5a8cda8a9da515e99fd620d2013a1a6287a",
@@ -75,7 +75,7 @@ class Rows:
         return cls(np.empty((ALL_ROWS, 3, 32, 32), np.uint8), np.empty(ALL_ROWS, np.uint8))
 
     def content_sha256(self) -> list[str]:
-        """Return the digest of each 10,000 rows, made as :attr:`Batch.sha256`."""
+        """Return the digest of each 10,000 rows, made as :attr:`PublishedBatch.sha256`."""
         digests = []
         for start in range(0, ALL_ROWS, BATCH_ROWS):
             digest = hashlib.sha256(self.pixels[start : start + BATCH_ROWS].data)

@@ -31,7 +31,7 @@ STANDIN = Size(len(STANDIN_TRAIN), sum(STANDIN_TRAIN), sum(STANDIN_TEST))
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """How much of it a run takes; None: all."""
 
     classes: int | None = None
@@ -42,7 +42,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class ImageNet:
+class ImageNetData:
     """Training and test pictures, still encoded, and what a person should know of them."""
 
     train: Pictures
@@ -83,10 +83,10 @@ def load_imagenet(
     *,
     dataset: Literal["real", "standin"],
     source: Source = "folder",
-    part: Part | None = None,
+    part: Subset | None = None,
     damaged: Damage = "fatal",
     expected: Size | None = None,
-) -> ImageNet:
+) -> ImageNetData:
     """ImageNet or its stand-in, counted and checked.
 
     Args:
@@ -102,7 +102,7 @@ def load_imagenet(
     Raises:
         UserError: nothing there, wrong counts, a damaged picture; names it.
     """
-    part, expected = part or Part(), expected or (REAL if dataset == "real" else STANDIN)
+    part, expected = part or Subset(), expected or (REAL if dataset == "real" else STANDIN)
     classes = min(part.classes or expected.classes, expected.classes)
     if dataset == "real" and source == "huggingface":
         where = f"ImageNet from Hugging Face's {hub.NAME}"
@@ -125,7 +125,7 @@ def load_imagenet(
     train, skipped = _without_damaged(train, damaged)
     test, skipped_too = _without_damaged(test, damaged)
     skipped += skipped_too
-    return ImageNet(
+    return ImageNetData(
         train=train,
         test=test,
         classes=classes,

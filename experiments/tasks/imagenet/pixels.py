@@ -24,7 +24,7 @@ except ImportError:  # torchvision means to leave decoding to others: Pillow giv
     decode_jpeg = None
 
 AREA = (0.08, 1.0)
-"""Part of the picture's area that a random crop covers."""
+"""Subset of the picture's area that a random crop covers."""
 RATIO = (3 / 4, 4 / 3)
 """Width over height of a random crop, before it is made square."""
 ATTEMPTS = 10

@@ -15,7 +15,7 @@ from experiments.errors import UserError
 from experiments.ranks import check_divisible, place
 from experiments.tasks.config import ProtocolConfig
 from experiments.tasks.imagenet.config import ImageNetConfig
-from experiments.tasks.imagenet.data import MEAN, STD, Part, load_imagenet
+from experiments.tasks.imagenet.data import MEAN, STD, Subset, load_imagenet
 from experiments.tasks.imagenet.loader import (
     CutPictures,
     Cutting,
@@ -50,7 +50,7 @@ class ImageNet(Task[PixelBatch]):
     ) -> None:
         assert config.dataset != "auto"
         check_divisible(protocol.batch_size)
-        part = Part(config.classes, config.train_per_class, config.test_per_class)
+        part = Subset(config.classes, config.train_per_class, config.test_per_class)
         data = load_imagenet(
             data_dir,
             dataset=config.dataset,

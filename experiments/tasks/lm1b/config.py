@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from experiments.tasks.config import Metric, ProtocolConfig, Resolution, TaskConfig
-from experiments.tasks.lm1b.texts import TEXTS, TRAIN_TOKENS, Standin
+from experiments.tasks.lm1b.texts import TEXTS, TRAIN_TOKENS, StandinText
 
 
 class Lm1bConfig(TaskConfig):
@@ -15,7 +15,7 @@ class Lm1bConfig(TaskConfig):
     title = "One Billion Word"
 
     name: Literal["lm1b"]
-    standin_text: Standin = Field(
+    standin_text: StandinText = Field(
         description="what the stand-in is: pydoc (Python's documentation), or europarlmin "
         "(parliament debates, where their files are), which asks for the stand-in"
     )

@@ -9,7 +9,7 @@ from experiments.tasks.config import Resolution
 from experiments.tasks.lm1b.corpus import Corpus, unfinished
 from experiments.tasks.lm1b.published import ARCHIVE, FOLDERS, HUB_FOLDER, present
 from experiments.tasks.lm1b.standin import prepare_standin
-from experiments.tasks.lm1b.texts import Standin
+from experiments.tasks.lm1b.texts import StandinText
 
 PREPARED = "lm1b_prepared"
 """The folder under the data folder where prepared texts lie."""
@@ -36,7 +36,7 @@ def open_corpus(data_dir: Path, text: str, least_count: int) -> Corpus:
 
 def resolve_text(
     dataset: Literal["auto", "real", "standin"],
-    standin_text: Standin,
+    standin_text: StandinText,
     data_dir: Path,
     least_count: int,
 ) -> Resolution:
@@ -67,6 +67,6 @@ def resolve_text(
     return _standin(data_dir, standin_text, least_count, absent)
 
 
-def _standin(data_dir: Path, text: Standin, least_count: int, why: str) -> Resolution:
+def _standin(data_dir: Path, text: StandinText, least_count: int, why: str) -> Resolution:
     corpus = open_corpus(data_dir, text, least_count)
     return Resolution("standin", f"{why}. {corpus.manifest.origin}")

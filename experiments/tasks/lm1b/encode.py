@@ -42,7 +42,7 @@ class RawShard:
         return f"{self.split}-{self.path.name}"
 
 
-class Words(NamedTuple):
+class WordCounts(NamedTuple):
     """The words of a shard in the order of their first coming, and how often each comes."""
 
     words: list[bytes]
@@ -67,10 +67,10 @@ def encode(raw: RawShard, work: Path) -> Path:
     return raw.path
 
 
-def read_words(raw: RawShard, work: Path) -> Words:
+def read_words(raw: RawShard, work: Path) -> WordCounts:
     """What pass one found in a shard."""
     with np.load(words_file(raw, work)) as found:
-        return Words(found["words"].tobytes().split(b"\n"), found["counts"])
+        return WordCounts(found["words"].tobytes().split(b"\n"), found["counts"])
 
 
 def renumber(raw: RawShard, work: Path, vocabulary: dict[bytes, int]) -> Shard:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-State = list[tuple[Tensor, Tensor]]
+LstmState = list[tuple[Tensor, Tensor]]
 """Hidden and cell state of each layer, float32 [1, B, hidden]."""
 
 
@@ -102,19 +102,21 @@ class LstmLanguageModel(nn.Module):
             if name.endswith("weight"):
                 nn.init.xavier_normal_(parameter)
 
-    def initial_state(self, streams: int) -> State:
+    def initial_state(self, streams: int) -> LstmState:
         """Zeros, for ``streams`` parallel streams."""
         zeros = self.embedding.weight.new_zeros(1, streams, self.hidden)
         return [(zeros, zeros) for _ in self.layers]
 
-    def forward(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(
+        self, inputs: Tensor, targets: Tensor, state: LstmState
+    ) -> tuple[Tensor, LstmState]:
         """Summed negative log-likelihood of the targets, and the state to go on with.
 
         ``inputs`` and ``targets`` are int64 [T, B]; a target of −100 counts nothing. The loss
         is in nats; the state is detached.
         """
         features = self._drop(self.embedding(inputs))
-        after: State = []
+        after: LstmState = []
         for lstm, before in zip(self.layers, state, strict=True):
             features, (hidden, cell) = lstm(features, before)
             after.append((hidden.detach(), cell.detach()))

@@ -16,7 +16,7 @@ from experiments.tasks.config import ProtocolConfig
 from experiments.tasks.lm1b.config import Lm1bConfig, check_cutoffs
 from experiments.tasks.lm1b.data import open_corpus
 from experiments.tasks.lm1b.memory import check_memory, parameter_bytes, window_bytes
-from experiments.tasks.lm1b.model import LstmLanguageModel, LstmSizes, State
+from experiments.tasks.lm1b.model import LstmLanguageModel, LstmSizes, LstmState
 from experiments.tasks.lm1b.published import WORDS
 from experiments.tasks.lm1b.streams import (
     CappedText,
@@ -71,7 +71,7 @@ class Lm1b(Task[TokenBatch]):
         self.metric = replace(config.metric, chance=round(unigram, 2))
         unknown = (tokens["test"] == text.unknown).double().mean()
         self.origin = f"{manifest.origin}; {unknown:.1%} of the test tokens are <UNK>"
-        self.state: State | None = None
+        self.state: LstmState | None = None
 
     def build_model(self) -> nn.Module:
         return LstmLanguageModel(self.sizes, self.config.dropout).to(self.device)
@@ -109,7 +109,7 @@ class Lm1b(Task[TokenBatch]):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.state = state["lstm"]
 
-    def _zero_state(self, streams: int) -> State:
+    def _zero_state(self, streams: int) -> LstmState:
         zeros = torch.zeros(1, streams, self.config.hidden, device=self.device)
         return [(zeros, zeros)] * self.config.layers
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Standin = Literal["pydoc", "europarlmin"]
+StandinText = Literal["pydoc", "europarlmin"]
 
 TRAIN_TOKENS = 798_949_912
 """Words and ends of lines of One Billion Word's training text."""

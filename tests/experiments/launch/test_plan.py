@@ -9,7 +9,7 @@ from experiments.launch.launcher import SlurmLauncher, read_launcher
 from experiments.launch.local import choose_slots
 from experiments.launch.plan import make_plan
 from experiments.launch.slurm import split
-from experiments.launch.status import Entry, read_queue, state
+from experiments.launch.status import QueueEntry, read_queue, state
 from experiments.launch.submission import new_submission, run_key, sweep_of
 from experiments.tracking.run_folder import RunFolder
 from tests.experiments.launch.conftest import SMOKE
@@ -42,7 +42,7 @@ def test_a_grid_is_composed_once_for_the_same_overrides_and_configuration(
 def test_what_a_folder_says_of_its_run(grid: list[str], store: Path) -> None:
     config = make_plan(grid).configs[0]
     folder = RunFolder(config.folder)
-    waiting = {run_key(config): Entry("queued", "SLURM 1_0", "Resources")}
+    waiting = {run_key(config): QueueEntry("queued", "SLURM 1_0", "Resources")}
 
     assert state(folder, {}) == "missing"
     folder.write_config(config)  # submitting does that: nothing has begun

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.analysis.claims.rules import (
-    Part,
+    Condition,
     Sample,
     Verdict,
     above,
@@ -90,7 +90,7 @@ def test_above_and_below() -> None:
 
 
 def test_one_failed_condition_decides_and_one_open_one_leaves_open() -> None:
-    yes, no, open_ = holds(True, "a"), holds(False, "b"), Part(OPEN, "c")
+    yes, no, open_ = holds(True, "a"), holds(False, "b"), Condition(OPEN, "c")
     assert finding([HIGH], [yes, yes]).verdict is YES
     assert finding([HIGH], [yes, open_]).verdict is OPEN
     assert finding([HIGH], [open_, no, yes]).verdict is NO

@@ -19,8 +19,8 @@ from experiments.ranks import Place
 from experiments.tasks.imagenet.data import (
     ARCHIVES,
     STANDIN,
-    Part,
     Size,
+    Subset,
     load_imagenet,
     resolve_imagenet,
 )
@@ -83,7 +83,7 @@ def test_a_folder_is_read_as_torchvision_numbers_it(data: Path) -> None:
 
 
 def test_a_part_is_the_first_of_each_class(data: Path) -> None:
-    found = load(data, part=Part(classes=2, train_per_class=3, test_per_class=1))
+    found = load(data, part=Subset(classes=2, train_per_class=3, test_per_class=1))
     assert found.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert found.test.labels.tolist() == [0, 1]
     assert found.train.name(0).endswith("train/n01/0.JPEG")
@@ -121,7 +121,7 @@ def test_what_is_missing_is_named(remove: str, message: str, data: Path) -> None
 def test_a_class_with_too_few_for_the_part_is_refused(data: Path) -> None:
     (data / "imagenet/train/n01/0.JPEG").unlink()
     with pytest.raises(UserError, match="7 pictures of 2 classes, expected 8; class number 0"):
-        load(data, part=Part(classes=2, train_per_class=4))
+        load(data, part=Subset(classes=2, train_per_class=4))
 
 
 def test_a_truncated_picture_is_named_or_left_out(data: Path) -> None:
@@ -201,7 +201,7 @@ def test_hugging_faces_table_has_the_same_pictures(data: Path, tmp_path: Path) -
     train, test = load_hub(2, 3, None, name=str(tmp_path / "hub"))
     assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert test.labels.tolist() == [0, 0, 1, 1]
-    reference = load(data, part=Part(2, 3, None)).train
+    reference = load(data, part=Subset(2, 3, None)).train
     for index in range(6):
         assert torch.equal(train.read(index), reference.read(index))
 
