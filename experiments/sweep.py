@@ -17,13 +17,22 @@ from rich.live import Live
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.files import write_atomic
-from experiments.launch import status as overview
 from experiments.launch.describe import describe_grid, estimate, headline
 from experiments.launch.launcher import Launcher, LocalLauncher
 from experiments.launch.local import run_local
 from experiments.launch.plan import Plan, make_plan
 from experiments.launch.snapshot import take_snapshot
-from experiments.launch.status import DONE, UNDER_WAY, Line, look, read_queue
+from experiments.launch.status import (
+    DONE,
+    UNDER_WAY,
+    Line,
+    cost,
+    counts,
+    look,
+    read_queue,
+    table,
+    troubles,
+)
 from experiments.launch.submission import (
     Labels,
     Sweep,
@@ -100,8 +109,8 @@ def plan(chosen: argparse.Namespace) -> int:
     """Show the grid."""
     planned = make_plan(take_out(chosen.words, "sweep", "allow_dirty")[0])
     lines = look(planned.store, runs_of(planned), planned.queue)
-    console.print(overview.table(lines, headline(planned)))
-    say(f"{len(lines)} runs: {overview.counts(lines)}; {overview.cost(lines)}")
+    console.print(table(lines, headline(planned)))
+    say(f"{len(lines)} runs: {counts(lines)}; {cost(lines)}")
     return 0
 
 
@@ -129,7 +138,7 @@ def run(chosen: argparse.Namespace) -> int:
             return stop.exit_code
     report(planned.configs[0], Path("reports"))
     lines = look(planned.store, runs_of(planned), read_queue(planned.store))
-    for text in overview.troubles(lines):
+    for text in troubles(lines):
         say(text)
     return 0 if all(line.state in DONE for line in lines) else 1
 
@@ -155,7 +164,7 @@ def retry(chosen: argparse.Namespace) -> int:
         for line in lines
         if line.state == "failed" or (line.state not in (*DONE, *UNDER_WAY) and not chosen.failed)
     ]
-    say(f"{sweep.name}: {overview.counts(lines)}")
+    say(f"{sweep.name}: {counts(lines)}")
     return _submit(sweep, wanted, launcher_of(sweep), dirty, None)
 
 
@@ -191,7 +200,7 @@ def status(chosen: argparse.Namespace) -> int:
     with Live(console=console, refresh_per_second=1) as live:
         while True:
             lines = look_carefully(sweep)
-            live.update(overview.table(lines, f"{sweep.name}: {overview.counts(lines)}"))
+            live.update(table(lines, f"{sweep.name}: {counts(lines)}"))
             if not any(line.state in UNDER_WAY for line in lines):
                 return 0
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -200,9 +209,9 @@ def status(chosen: argparse.Namespace) -> int:
 def show_status(sweep: Sweep) -> None:
     """Print a sweep's table, its counts and what went wrong."""
     lines = look_carefully(sweep)
-    console.print(overview.table(lines, sweep.name))
-    say(f"{len(lines)} runs: {overview.counts(lines)}; {overview.cost(lines)}")
-    for text in overview.troubles(lines):
+    console.print(table(lines, sweep.name))
+    say(f"{len(lines)} runs: {counts(lines)}; {cost(lines)}")
+    for text in troubles(lines):
         say(text)
 
 
