@@ -113,7 +113,7 @@ def test_every_run_is_done_once_whatever_happens_to_it(
     ]
     reference = tmp_path / "undisturbed"
     checkout.sweep("submit", *words(reference, "launcher.jobs=2"))
-    labels = {Path(run).name: label for run, label in listed(reference).items()}
+    labels = {Path(run).name: words["label"] for run, words in listed(reference).items()}
     assert len(labels) == 12
     long = [run for run, label in labels.items() if label.startswith("adam ")]
     diverging = [run for run, label in labels.items() if label.startswith("sgd ")]
