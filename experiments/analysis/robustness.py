@@ -1,7 +1,7 @@
 """Learning-rate robustness of a method on a task, from its grid of α.
 
-The cells' means are joined by straight lines over log10 α; three numbers are read off that curve,
-and one off its grid (`statistics.rates`):
+The cells' means are joined by straight lines over log10 α; of these numbers two are read off that
+curve, the others off its grid (`statistics.rates`):
 
 - best: the best mean, and the α that gave it.
 - spread: best mean − worst mean over the grid's cells (worst − best for a metric that should be
@@ -21,7 +21,7 @@ A diverged run takes part as one that learned nothing (`cells`). Then, and where
 have not the same seeds, there are values and no intervals: none was found that covers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,25 +47,37 @@ class Robustness:
     """None for a metric without a chance level, too."""
     open_ended: bool
     expected: Estimate | None
+    next_lr: float | None
+    """The α with the second best mean; None where the method ran at one."""
+    lost: Estimate | None
+    """Best minus second best, as spread."""
     diverged: int
     runs: int
 
 
 def robustness(grid: Grid) -> list[Robustness]:
     """The numbers of every method that has a scored run."""
+    found, common = compared(grid)
+    several = {m: upward(cells, grid) for m, cells in found.items() if len(common) > 1 < len(cells)}
+    usual = statistics.typical_sd(
+        statistics.per_seed_expected(table, common)
+        for table in several.values()
+        if table is not None
+    )
+    return [_of_cells(cells, grid, len(common) > 1, usual) for cells in found.values()]
+
+
+def compared(grid: Grid) -> tuple[dict[Method, list[Cell]], tuple[float, ...]]:
+    """The cells of every method that has a scored run over which it is compared: those at the α
+    that all methods have in common, which are given too; all its own where there are no two of
+    these, or where it ran at one."""
     rows = {method: row for method in grid.methods if (row := grid.row(method))}
     common = common_rates(list(rows.values()))
     found = {
         method: [c for c in row if c.lr in common] if len(common) > 1 < len(row) else row
         for method, row in rows.items()
     }
-    several = {m: upward(cells, grid) for m, cells in found.items() if len(common) > 1 < len(cells)}
-    usual = statistics.typical_sd(
-        statistics.per_seed_expected(table, sorted(common))
-        for table in several.values()
-        if table is not None
-    )
-    return [_of_cells(cells, grid, len(common) > 1, usual) for cells in found.values()]
+    return found, tuple(sorted(common))
 
 
 def common_rates(rows: list[list[Cell]]) -> set[float]:
@@ -81,7 +93,26 @@ def upward(cells: list[Cell], grid: Grid) -> Floats | None:
     alike = len({cell.seeds for cell in cells}) == 1 and cells[0].n > 1
     if not alike or any(cell.diverged for cell in cells):
         return None
-    return _sign(grid) * np.array([grid.completed(cell) for cell in cells])
+    return sign(grid) * np.array([grid.completed(cell) for cell in cells])
+
+
+def means(cells: list[Cell], grid: Grid) -> Floats:
+    """The means, diverged runs at chance, on the grid's scale, turned so that more is better."""
+    return sign(grid) * grid.scale.forward([grid.value(cell) for cell in cells])
+
+
+def sign(grid: Grid) -> float:
+    """Turns scores so that more is better."""
+    return 1.0 if grid.direction == "max" else -1.0
+
+
+def in_own_unit(found: Estimate, grid: Grid, turned: float | None = None) -> Estimate:
+    """An estimate of turned scores on the grid's scale, in the metric's own unit; ``turned``: 1
+    for what is a size, such as a spread."""
+    turned = sign(grid) if turned is None else turned
+    ends = [None if end is None else turned * end for end in (found.low, found.high)]
+    low, high = ends if turned > 0 else reversed(ends)
+    return grid.scale.back(Estimate(turned * found.value, low, high, found.n))
 
 
 def _of_cells(cells: list[Cell], grid: Grid, several: bool, usual: float | None) -> Robustness:
@@ -90,43 +121,42 @@ def _of_cells(cells: list[Cell], grid: Grid, several: bool, usual: float | None)
     table = upward(cells, grid)
     n = min(cell.n for cell in cells)
     several = several and len(cells) > 1
-    sign, failure = _sign(grid), float(_sign(grid) * grid.scale.forward(grid.worst))
-    means = sign * grid.scale.forward([grid.value(cell) for cell in cells])
+    failure = float(sign(grid) * grid.scale.forward(grid.worst))
+    levels = means(cells, grid)
     if table is None:  # one seed has values, and never an interval
-        table, counted = means[:, None], n
+        table, counted = levels[:, None], n
     else:
         counted = table.shape[1]
 
-    def own(found: Estimate, turned: float) -> Estimate:
-        ends = [None if end is None else turned * end for end in (found.low, found.high)]
-        low, high = ends if turned > 0 else reversed(ends)
-        return grid.scale.back(Estimate(turned * found.value, low, high, counted))
+    def own(found: Estimate, turned: float | None = None) -> Estimate:
+        return in_own_unit(replace(found, n=counted), grid, turned)
 
-    spread = plateau = expected = None
+    spread = plateau = expected = lost = next_lr = None
     open_ended = False
+    if len(cells) > 1:
+        next_lr = lrs[int((-levels).argsort(kind="stable")[1])]
+        lost = own(statistics.lost_to_next(table), 1.0)
     if several:
         spread = own(statistics.spread(table), 1.0)
-        expected = own(statistics.expected(table, lrs, usual), sign)
+        expected = own(statistics.expected(table, lrs, usual))
         if np.isfinite(failure):
             plateau = statistics.plateau(table, lrs, failure)
-            plateau = Estimate(plateau.value, plateau.low, plateau.high, counted)
-            begin, end = statistics.plateau_piece(means, lrs, failure)
+            plateau = replace(plateau, n=counted)
+            begin, end = statistics.plateau_piece(levels, lrs, failure)
             reached = np.isclose([begin, end], np.log10([lrs[0], lrs[-1]]))
             open_ended = bool(reached.any()) and plateau.value > 0
     return Robustness(
         method=cells[0].method,
         lrs=tuple(lrs),
         missing=tuple(lr for lr in grid.lrs if lr not in lrs),
-        best=own(statistics.best(table), sign),
-        best_lr=lrs[int(means.argmax())],
+        best=own(statistics.best(table)),
+        best_lr=lrs[int(levels.argmax())],
         spread=spread,
         plateau=plateau,
         open_ended=open_ended,
         expected=expected,
+        next_lr=next_lr,
+        lost=lost,
         diverged=sum(cell.diverged for cell in cells),
         runs=sum(cell.n for cell in cells),
     )
-
-
-def _sign(grid: Grid) -> float:
-    return 1.0 if grid.direction == "max" else -1.0

@@ -4,6 +4,13 @@ Scores come as one number a seed on a scale where differences mean something: pe
 their logarithms, everything else as it is (`scale`). NaN is refused. One seed gives no interval.
 """
 
+from experiments.analysis.statistics.contrasts import (
+    difference_of_best,
+    difference_of_spread,
+    interaction_p,
+    lost_to_next,
+    per_seed_budget,
+)
 from experiments.analysis.statistics.decisions import (
     equivalence_p,
     holm,
@@ -36,6 +43,12 @@ from experiments.analysis.statistics.rates import (
     spread,
 )
 from experiments.analysis.statistics.scale import LINEAR, LOG, Scale
+from experiments.analysis.statistics.times import (
+    Times,
+    mean_time,
+    ratio_of_times,
+    usual_time_sd,
+)
 
 __all__ = [
     "CONFIDENCE",
@@ -47,19 +60,26 @@ __all__ = [
     "Floats",
     "Pairing",
     "Scale",
+    "Times",
     "band",
     "best",
     "difference",
+    "difference_of_best",
+    "difference_of_spread",
     "equivalence_p",
     "expected",
     "holm",
+    "interaction_p",
     "intersection_p",
+    "lost_to_next",
     "mean",
+    "mean_time",
     "number",
     "p_above",
     "p_below",
     "p_differs",
     "pairing",
+    "per_seed_budget",
     "per_seed_expected",
     "performance_profile",
     "plateau",
@@ -70,8 +90,10 @@ __all__ = [
     "proportion",
     "quantile",
     "ratio",
+    "ratio_of_times",
     "seeds_for_equivalence",
     "seeds_to_show",
     "spread",
     "typical_sd",
+    "usual_time_sd",
 ]

@@ -104,8 +104,11 @@ def ratio(
     return LOG.back(difference(np.log(a), np.log(b), pairing, typical, confidence))
 
 
-def band(curves: ArrayLike, confidence: float = CONFIDENCE) -> tuple[Floats, Floats] | None:
-    """Student's interval of the mean curve at each point by itself; shape (seeds, points).
+def band(
+    curves: ArrayLike, typical: ArrayLike = 0.0, confidence: float = CONFIDENCE
+) -> tuple[Floats, Floats] | None:
+    """Interval of the mean curve at each point by itself, as `mean` makes it; shape (seeds,
+    points). ``typical``: the usual SD at each point, 0 where it is not known.
 
     None with one seed.
     """
@@ -114,7 +117,9 @@ def band(curves: ArrayLike, confidence: float = CONFIDENCE) -> tuple[Floats, Flo
     if n < 2:
         return None
     middle = curves.mean(axis=0)
-    half = quantile(n - 1, (1 + confidence) / 2) * curves.std(axis=0, ddof=1) / math.sqrt(n)
+    se = curves.std(axis=0, ddof=1) / math.sqrt(n)
+    least = FLOOR * np.asarray(typical, dtype=float) / math.sqrt(n)
+    half = np.maximum(quantile(n - 1, (1 + confidence) / 2) * se, least)
     return middle - half, middle + half
 
 

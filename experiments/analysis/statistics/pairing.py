@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
-from experiments.analysis.statistics.estimate import CONFIDENCE, quantile
+from experiments.analysis.statistics.estimate import CONFIDENCE, Floats, quantile
 
 LEVEL = 0.05
 
@@ -66,3 +66,24 @@ def pairing(table: ArrayLike) -> Pairing:
     p = float(fdtrc(seeds - 1, df, between / rest))
     icc = (between - rest) / (between + (cells - 1) * rest)
     return Pairing(max(icc, 0.0), p)
+
+
+def beside_seeds(table: Floats) -> tuple[Floats, float]:
+    """The standard error of each cell's mean without what the cells of one seed have in common,
+    and the degrees of freedom: from the SD of all cells together, or its own where that is larger.
+
+    ``table``: shape (cells, seeds), two of each at least.
+    """
+    cells, n = table.shape
+    rest = residual_variances(table)
+    return np.sqrt(np.maximum(rest, rest.mean()) / n), (cells - 1) * (n - 1)
+
+
+def residual_variances(table: Floats) -> Floats:
+    """The variance of one score in each cell that is left in the additive model of cell and seed;
+    shape (cells, seeds), two of each at least."""
+    cells, n = table.shape
+    inside = table - table.mean(axis=1, keepdims=True)
+    squares = ((inside - inside.mean(axis=0)) ** 2).sum(axis=1)
+    found: Floats = squares / (n - 1) * cells / (cells - 1)
+    return found

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from experiments.analysis.statistics.estimate import CONFIDENCE, Estimate, Floats, quantile
 from experiments.analysis.statistics.means import mean
+from experiments.analysis.statistics.pairing import beside_seeds
 
 TOLERANCE = 0.01
 """The plateau's: 1 % of the way from a model that learned nothing to the best mean."""
@@ -37,7 +38,7 @@ def spread(table: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
     value = 0.0 if means.max() == means.min() else float(means.max() - means.min())
     if n < 2 or len(means) < 2:
         return Estimate(value, None, None, n)
-    each, df = _beside_seeds(table)
+    each, df = beside_seeds(table)
     gap, se = np.subtract.outer(means, means), np.hypot.outer(each, each)
     tail = (1 - confidence) / 2
     lower = gap - quantile(df, 1 - tail / (gap.size - len(means))) * se
@@ -133,14 +134,6 @@ def _within(table: Floats) -> tuple[Floats, float]:
     cells, n = table.shape
     variances = table.var(axis=1, ddof=1)
     return np.sqrt(np.maximum(variances, variances.mean()) / n), cells * (n - 1)
-
-
-def _beside_seeds(table: Floats) -> tuple[Floats, float]:
-    """The same without what the cells of one seed have in common."""
-    cells, n = table.shape
-    inside = table - table.mean(axis=1, keepdims=True)
-    rest = ((inside - inside.mean(axis=0)) ** 2).sum(axis=1) / (n - 1) * cells / (cells - 1)
-    return np.sqrt(np.maximum(rest, rest.mean()) / n), (cells - 1) * (n - 1)
 
 
 def _interval(value: float, low: float, high: float, n: int, se: Floats) -> Estimate:
