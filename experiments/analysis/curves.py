@@ -3,6 +3,7 @@
 What is drawn leaves out a run whose records are damaged, and names it; what is decided by rule
 reads :func:`~experiments.tracking.records.read_records`, which raises."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from experiments.analysis.cells import Cell, Grid, Section
-from experiments.analysis.statistics import Floats, band
+from experiments.analysis.statistics import Floats, band, typical_sd
 from experiments.terminal.console import note
 from experiments.tracking.records import DamagedRecords, Record, read_records
 
@@ -73,36 +74,60 @@ def followed_split(records: CellRecords, metric: str) -> str:
     return "test"
 
 
-def curve(records: CellRecords, cell: Cell, column: str, split: str | None = None) -> Curve | None:
+UsualSds = Mapping[float, float]
+"""By epoch the SD over seeds that is usual among a section's cells."""
+
+
+def usual_sds(records: CellRecords, column: str, split: str | None = None) -> UsualSds:
+    """Of one column at each epoch at which a cell has two seeds; ``split`` as in `curve`."""
+    samples: dict[float, list[Floats]] = {}
+    for found in records.values():
+        chosen = _of_column(found, column, split)
+        by_epoch = chosen.group_by("epoch").agg(pl.col(column).cast(pl.Float64))
+        for epoch, values in by_epoch.filter(pl.col(column).list.len() > 1).iter_rows():
+            samples.setdefault(epoch, []).append(np.array(values))
+    return {epoch: sd for epoch, cells in samples.items() if (sd := typical_sd(cells))}
+
+
+def curve(
+    records: CellRecords,
+    cell: Cell,
+    column: str,
+    split: str | None = None,
+    usual: UsualSds | None = None,
+) -> Curve | None:
     """A cell's curve of one column ("loss", or the metric) by epoch; None without records.
 
     ``split``: of that held-out split's evaluations; None: of training (means since the record
-    before).
+    before). ``usual``: with it no band is narrower than is usual (`statistics.band`).
     """
     found = records.get((cell.method.label, cell.lr))
-    if found is None:
-        return None
-    chosen = found.filter(pl.col(column).is_finite())
-    if split is None:
-        chosen = chosen.filter(pl.col("kind") == "train")
-    else:
-        chosen = chosen.filter(pl.col("kind") == "eval", pl.col("split") == split)
-    if chosen.is_empty():
+    chosen = None if found is None else _of_column(found, column, split)
+    if chosen is None or chosen.is_empty():
         return None
     table = chosen.pivot("seed", index="epoch", values=column, aggregate_function="last")
     table = table.sort("epoch")
     values = table.drop("epoch").to_numpy().T
+    epochs = table["epoch"].to_numpy()
     diverged = chosen.filter(pl.col("status") == "diverged").sort("epoch")
     ends = diverged.group_by("seed", maintain_order=True).last()
     together = ~np.isnan(values).any(axis=0)
-    interval = band(values[:, together]) if together.any() else None
+    typical = [(usual or {}).get(epoch, 0.0) for epoch in epochs[together].tolist()]
+    interval = band(values[:, together], typical) if together.any() else None
     return Curve(
-        epochs=table["epoch"].to_numpy(),
+        epochs=epochs,
         mean=np.nanmean(values, axis=0),
         band=None if interval is None else _widen(interval, together),
         n=len(values),
         ends=tuple(zip(ends["epoch"].to_list(), ends[column].to_list(), strict=True)),
     )
+
+
+def _of_column(found: pl.DataFrame, column: str, split: str | None) -> pl.DataFrame:
+    finite = found.filter(pl.col(column).is_finite())
+    if split is None:
+        return finite.filter(pl.col("kind") == "train")
+    return finite.filter(pl.col("kind") == "eval", pl.col("split") == split)
 
 
 def best_cells(grid: Grid) -> list[Cell]:

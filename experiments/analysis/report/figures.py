@@ -40,13 +40,14 @@ from experiments.analysis.curves import (
     curve,
     followed_split,
     read_curves,
+    usual_sds,
 )
 from experiments.analysis.statistics import Floats, performance_profile
 from experiments.analysis.style import Style, style
 from experiments.analysis.wording import metric_title, rate
 
 _DODGE = 0.012  # decades of α between two methods' intervals, so that none hides another
-_BAND = "band: 95 % t interval of the mean over seeds, at each point; ×: a run diverged there"
+_BAND = "band: 95 % interval of the mean over seeds, at each point; ×: a run diverged there"
 
 
 def draw_section(section: Section, kind: str, folder: Path) -> list[Path]:
@@ -113,11 +114,15 @@ def curves_figure(section: Section, cells: Sequence[Cell], records: CellRecords)
     size = (PAGE, height(section, PAGE, 2.3, len(cells), columns))
     figure, (loss, metric) = plt.subplots(1, 2, figsize=size)
     split = followed_split(records, section.metric)
+    usual_loss = usual_sds(records, "loss")
+    usual_metric = usual_sds(records, section.metric, split)
     for cell in cells:
         label = f"{cell.method.label}, α = {rate(cell.lr)}"
         drawn = style(cell.method.optimizer)
-        _draw_curve(loss, curve(records, cell, "loss"), drawn, label)
-        _draw_curve(metric, curve(records, cell, section.metric, split), drawn, label)
+        trained = curve(records, cell, "loss", None, usual_loss)
+        followed = curve(records, cell, section.metric, split, usual_metric)
+        _draw_curve(loss, trained, drawn, label)
+        _draw_curve(metric, followed, drawn, label)
     fit_metric([metric], section.direction)
     fit_loss([loss])
     loss.set_ylabel("training loss (nats)")
@@ -139,14 +144,17 @@ def rates_figure(
     )
     styles = rate_styles(grid.lrs)
     split = followed_split(records, section.metric)
+    usual_loss = usual_sds(records, "loss")
+    usual_metric = usual_sds(records, section.metric, split)
     for method, (metric, loss) in zip(methods, panels.T, strict=True):
         for lr, drawn in styles.items():
             cell = grid.cells.get((method, lr))
             if cell is not None and cell.n:
                 label = f"α = {rate(lr)}"
-                followed = curve(records, cell, section.metric, split)
+                followed = curve(records, cell, section.metric, split, usual_metric)
+                trained = curve(records, cell, "loss", None, usual_loss)
                 _draw_curve(metric, followed, drawn, label)
-                _draw_curve(loss, curve(records, cell, "loss"), drawn, label)
+                _draw_curve(loss, trained, drawn, label)
         metric.set_title(_two_lines(method.label), color=style(method.optimizer).colour)
         epochs(loss, bins=4)
     fit_metric(panels[0], section.direction)

@@ -1,6 +1,6 @@
 """Figs. 2 and 3 from the store: histograms as stacked ridges, and the distortion as curves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from experiments.analysis.report.drawing import (
     paper_style,
     save,
 )
-from experiments.analysis.statistics import band
+from experiments.analysis.statistics import Floats, band, typical_sd
 from experiments.analysis.wording import rate
 
 Runs = dict[Method, list[list[dict[str, Any]]]]
@@ -123,32 +123,52 @@ def distortion_figure(section: Section, runs: Runs, lr: float) -> Figure:
     size = (PAGE, height(section, PAGE, 2.4, len(runs), 3))
     figure, (left, right) = plt.subplots(1, 2, figsize=size)
     _, low, *_, high, _ = next(iter(runs.values()))[0][0]["gradient"]["edges"]
-    for method, drawn in method_styles(list(runs)).items():
-        found = [distortion(records) for records in runs[method]]
-        style = {**line(drawn), "marker": drawn.marker, "markersize": 2.5, "label": method.label}
-        _curve(left, found, [100 * d.mass_below for d in found], style)
-        _curve(right, found, [np.clip(d.median, low, high) for d in found], style)
+    found = {method: [distortion(records) for records in taken] for method, taken in runs.items()}
+    for axes, values in (
+        (left, {m: [100 * d.mass_below for d in each] for m, each in found.items()}),
+        (right, {m: [np.clip(d.median, low, high) for d in each] for m, each in found.items()}),
+    ):
+        rows = {m: _at_updates(found[m], values[m]) for m in found}
+        usual = _usual(rows.values())
+        for method, drawn in method_styles(list(runs)).items():
+            style = {**line(drawn), "marker": drawn.marker, "markersize": 2.5}
+            _curve(axes, rows[method], usual, {**style, "label": method.label})
     left.set_ylabel(f"gradients below $e^{{{TINY:g}}}$ (%)")
     right.set_ylabel("median of log |g|")
     for axes in (left, right):
         axes.set_xscale("log")
         axes.set_xlabel("update (log scale)")
     note = (
-        f"α = {rate(lr)}; band: 95 % t interval over seeds; a median below the bins is "
+        f"α = {rate(lr)}; band: 95 % interval over seeds; a median below the bins is "
         f"drawn at {low:g}"
     )
     finish(figure, section, 3, note)
     return figure
 
 
-def _curve(axes: Axes, found: Sequence[Distortion], values: list[Any], style: Any) -> None:
-    """The mean over the seeds at the updates that all of them recorded."""
+ByUpdate = dict[int, Floats]
+"""The values of a method's seeds at each update that all of them recorded."""
+
+
+def _at_updates(found: Sequence[Distortion], values: Sequence[Floats]) -> ByUpdate:
     shared = sorted(set.intersection(*(set(d.updates) for d in found)))
-    rows = [
-        [v[d.updates.index(update)] for update in shared]
-        for d, v in zip(found, values, strict=True)
-    ]
-    axes.plot(shared, np.mean(rows, axis=0), **style)
-    interval = band(rows)
+    pairs = list(zip(found, values, strict=True))
+    return {t: np.array([v[d.updates.index(t)] for d, v in pairs]) for t in shared}
+
+
+def _usual(rows: Iterable[ByUpdate]) -> dict[int, float]:
+    """The SD over seeds that is usual among the methods, at each update."""
+    samples: dict[int, list[Floats]] = {}
+    for row in rows:
+        for update, values in row.items():
+            samples.setdefault(update, []).append(values)
+    return {update: typical_sd(each) or 0.0 for update, each in samples.items()}
+
+
+def _curve(axes: Axes, row: ByUpdate, usual: dict[int, float], style: Any) -> None:
+    """The mean over the seeds, with its band."""
+    values = np.array(list(row.values())).T
+    axes.plot(list(row), values.mean(axis=0), **style)
+    interval = band(values, [usual[update] for update in row])
     if interval is not None:
-        axes.fill_between(shared, *interval, color=style["color"], alpha=0.18, linewidth=0)
+        axes.fill_between(list(row), *interval, color=style["color"], alpha=0.18, linewidth=0)
