@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from experiments.config.schema import HistogramsConfig
 from experiments.training.histograms import QUANTITIES, Bins, Histograms, default_updates
@@ -38,6 +40,29 @@ def test_counts_against_numpy():
     logs = np.clip(np.log(np.abs(values.double().numpy())), -20.25, 0.25)
     expected, _ = np.histogram(logs, bins.edges)
     assert np.abs(bins.count(values).numpy() - expected).max() <= 1  # float32 at an edge
+
+
+class Called(TorchDispatchMode):
+    """The names of torch's operations that are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_that_a_gpu_refuses_where_algorithms_must_be_deterministic():
+    """By torch's own list of what it refuses there whatever the arguments."""
+    documented = torch.use_deterministic_algorithms.__doc__.split("will throw a\n")[-1]
+    refused = re.findall(r":func:`torch\.(\w+)` when called on a CUDA tensor\n", documented)
+    assert "histc" in refused
+    with Called() as called:
+        updated()
+    assert "bincount" in called.names
+    assert not called.names & set(refused)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
