@@ -98,14 +98,14 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put every global random generator back."""
+    """Put every global random generator back; of the GPUs, those that are visible here."""
     random.setstate(state["python"])
     name, keys, position, has_gauss, gauss = state["numpy"]
     numbers = keys.cpu().numpy().astype(np.uint32)
     np.random.set_state((name, numbers, position, has_gauss, gauss))  # noqa: NPY002
     torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+    for index, cuda in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(cuda.cpu(), index)
 
 
 def _comparable(state: Any) -> Any:
