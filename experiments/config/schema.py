@@ -135,7 +135,8 @@ class TrainingConfig(ConfigSection):
     """How an update is computed: what can change the numbers."""
 
     precision: Literal["fp32", "tf32", "bf16"] = Field(
-        description="fp32: exact; tf32: matrix products in TF32 (CUDA); bf16: autocast"
+        description="fp32: exact; tf32: matrix products in TF32 (CUDA); bf16: autocast, and tf32 "
+        "for what that leaves in float32"
     )
     grad_clip: float | None = Field(gt=0, description="largest gradient norm; null: no clipping")
     accumulate: int = Field(gt=0, description="batches whose gradients make one update")

@@ -15,7 +15,7 @@ def set_precision(precision: str, device: torch.device) -> AbstractContextManage
     """
     if precision == "tf32" and device.type != "cuda":
         raise UserError("training.precision=tf32: needs a CUDA GPU; write fp32 or bf16")
-    tf32 = precision == "tf32"
+    tf32 = precision != "fp32"  # under autocast: for what it leaves in float32
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
     if precision == "bf16":

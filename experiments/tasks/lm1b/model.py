@@ -74,6 +74,9 @@ class LstmLanguageModel(nn.Module):
     rate; embedding uniform in ±sqrt(3 / width); LSTM weights uniform in ±sqrt(6 / (inputs +
     hidden)); biases 0 but for the forget gate, 1 in both of ``nn.LSTM``'s bias vectors, so 2 in
     effect; softmax weights Glorot-normal, tails of hidden / 4^i without bias.
+
+    Under autocast the LSTM stays in float32: torch runs cuDNN's in float16 whatever type autocast
+    has, which underflows without a scaled loss.
     """
 
     def __init__(self, sizes: LstmSizes, dropout: float) -> None:
@@ -118,7 +121,8 @@ class LstmLanguageModel(nn.Module):
         features = self._drop(self.embedding(inputs))
         after: LstmState = []
         for lstm, before in zip(self.layers, state, strict=True):
-            features, (hidden, cell) = lstm(features, before)
+            with torch.autocast(features.device.type, enabled=False):
+                features, (hidden, cell) = lstm(features.float(), before)
             after.append((hidden.detach(), cell.detach()))
             features = self._drop(features)
         return self.softmax.summed_loss(features.flatten(0, 1), targets.flatten()), after

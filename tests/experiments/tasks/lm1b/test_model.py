@@ -48,6 +48,17 @@ def test_summed_loss_and_gradients_are_those_of_torchs_adaptive_softmax() -> Non
     torch.testing.assert_close(ours.summed_loss(inputs[0], targets), brute)
 
 
+def test_the_lstm_stays_in_float32_under_autocast() -> None:
+    """cuDNN's would be float16 whatever type autocast has; the softmax is what is asked for."""
+    model, seen = small(), []
+    model.softmax.head.register_forward_hook(lambda *at: seen.append(at[2].dtype))
+    words = torch.randint(0, 50, (5, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        _, state = model(words, words, model.initial_state(4))
+    assert {x.dtype for pair in state for x in pair} == {torch.float32}
+    assert seen == [torch.bfloat16]
+
+
 def test_padding_counts_nothing() -> None:
     softmax = AdaptiveSoftmax(32, 50, [8, 20], head_bias=True)
     hidden, targets = torch.randn(10, 32), torch.randint(0, 50, (10,))
