@@ -32,7 +32,7 @@ def take_snapshot(store: Path, allow_dirty: bool) -> Code:
     Raises :class:`UserError` if the code differs from its commit and ``allow_dirty`` is not set.
     """
     revision = _git("rev-parse", "HEAD")
-    if revision is None:  # a snapshot already, or an unpacked archive
+    if revision is None:  # a snapshot already, an unpacked archive, or no git to ask
         return Code(ROOT, None, False)
     commit = revision.decode().strip()
     changes = (_git("status", "--porcelain", "--", *CODE) or b"").decode().splitlines()
@@ -48,7 +48,10 @@ def take_snapshot(store: Path, allow_dirty: bool) -> Code:
 
 
 def _git(*arguments: str) -> bytes | None:
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True)
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True)
+    except OSError:  # no git here
+        return None
     return done.stdout if done.returncode == 0 else None
 
 

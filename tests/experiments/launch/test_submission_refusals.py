@@ -8,8 +8,10 @@ import pytest
 
 from experiments import sweep
 from experiments.launch.grid import expand
+from experiments.launch.snapshot import Code, take_snapshot
 from experiments.launch.submission import sweep_of
 from experiments.terminal.console import exit_on_user_error
+from experiments.tracking.provenance import ROOT
 from tests.experiments.launch.conftest import SMOKE, Checkout, wait_until
 
 
@@ -128,3 +130,11 @@ def test_code_that_differs_from_its_commit(
     finally:
         changed.write_bytes(before)
     assert json.loads(next(store.glob("*/*/result.json")).read_text())["dirty"] is True
+
+
+def test_without_git_the_code_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert take_snapshot(tmp_path, allow_dirty=False) == Code(ROOT, None, False)
+    assert not list(tmp_path.iterdir())
