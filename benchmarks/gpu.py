@@ -1,6 +1,6 @@
 """A run of ResNet-20 on one GPU, and several at once: images a second, and of which limits.
 
-``python -m benchmarks.gpu [--precision tf32] [--packed 1,2,4,8,16]``
+``python -m benchmarks.gpu [--precision tf32] [--ways captured] [--packed 1,2,4,8,16]``
 
 Side by side: the plain loop of ``benchmarks.training``; the suite's update launched one by one;
 the same with torch.compile's own graphs (``reduce-overhead``) around the model; captured; and
@@ -27,10 +27,11 @@ from torch import nn
 
 from benchmarks.machine import describe_machine, matmul_rate
 from benchmarks.training import multiplications, plain_updates, random_images, rate, update_of
+from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.launch.mps import share_gpus
 from experiments.tasks.cifar10.model import ResNetCifar
-from experiments.terminal.console import console, say
+from experiments.terminal.console import console, exit_on_user_error, say
 
 BATCH, IMAGES_A_RUN = 128, 164 * 50_000
 PASSES = 5
@@ -133,31 +134,32 @@ def ours(device: str, precision: str, capture: str, compiled: bool = False) -> I
         yield
 
 
-PLAIN, LAUNCHED, COMPILED, CAPTURED = (
-    "plain loop",
-    "launched one by one",
-    "model compiled, reduce-overhead",
-    "captured",
-)
+PLAIN, LAUNCHED, COMPILED, CAPTURED = "plain", "launched", "compiled", "captured"
 WAYS: dict[str, Callable[[str, str], Iterator[None]]] = {
     PLAIN: lambda device, _: plain_updates(random_images(), 20, (16, 32, 64), BATCH, device),
     LAUNCHED: lambda device, precision: ours(device, precision, "false"),
     COMPILED: lambda device, precision: ours(device, precision, "false", compiled=True),
     CAPTURED: lambda device, precision: ours(device, precision, "true"),
 }
+"""The plain loop of ``benchmarks.training``; the suite's update launched one by one; the same with
+the model compiled (``reduce-overhead``); captured."""
 
 
 def measure(way: str, runs: int, count: int, device: str, precision: str) -> Speed | None:
     """So many runs at the same time, each in a process of its own; None, and why, if one fails."""
     barrier = context.Barrier(runs)
     pipes = [context.Pipe(duplex=False) for _ in range(runs)]
+    processes = []
     for _, sender in pipes:
         words = (barrier, sender, way, count, device, precision)
-        context.Process(target=carry_out, args=words).start()
+        processes.append(context.Process(target=carry_out, args=words))
+        processes[-1].start()
         sender.close()
     with ThreadPool(runs) as pool:
         answers = pool.map(lambda pipe: receive(pipe[0]), pipes)
     if failed := [answer for answer in answers if isinstance(answer, str)]:
+        for process in processes:
+            process.kill()
         say(f"note: {way}, {runs} at once: {failed[0]}")
         return None
     speeds, memories = zip(*answers, strict=True)
@@ -167,7 +169,7 @@ def measure(way: str, runs: int, count: int, device: str, precision: str) -> Spe
 def receive(answer: Any) -> Any:
     """What a run has to say."""
     try:
-        return answer.recv()
+        return answer.recv() if answer.poll(2 * PATIENCE) else "a process does not answer"
     except EOFError:
         return "its process ended without a word"
 
@@ -203,30 +205,41 @@ def table(speeds: list[Speed], measured: Limits, title: str, caption: str) -> Ta
 
 
 def main() -> None:
-    """Print the table, and write it down for ``scripts.study_gpu``."""
+    """Print the table, and write it down for ``scripts.study_gpu``, after every line anew."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", default="tf32", choices=("fp32", "tf32", "bf16"))
-    parser.add_argument("--packed", default="1,2,4,8,16", help="runs at once")
+    parser.add_argument("--ways", default=",".join(WAYS), help="of " + ", ".join(WAYS))
+    parser.add_argument("--packed", default="1,2,4,8,16", help="runs at once, in the last way")
     parser.add_argument("--updates", type=int, default=2000, help="that are timed")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     chosen = parser.parse_args()
     device, precision, count = chosen.device, chosen.precision, chosen.updates
-    ways = [PLAIN, LAUNCHED, COMPILED, CAPTURED] if device == "cuda" else [PLAIN, LAUNCHED]
-    best = ways[-1]
+    ways = chosen.ways.split(",")
+    if unknown := [way for way in ways if way not in WAYS]:
+        raise UserError(f"--ways {unknown[0]}: write some of {','.join(WAYS)}")
+    if device != "cuda":
+        ways = [way for way in ways if way in (PLAIN, LAUNCHED)]
     sharing = share_gpus(torch.device(device))
     asked = [(way, 1) for way in ways]
-    asked += [(best, int(runs)) for runs in chosen.packed.split(",")]
-    found = [measure(way, runs, count, device, precision) for way, runs in dict.fromkeys(asked)]
-    measured = limits(device, precision)  # last: what it takes of the memory is not counted
-    speeds = [speed for speed in found if speed is not None]
+    asked += [(ways[-1], int(runs)) for runs in chosen.packed.split(",")]
+    with context.Pool(1) as pool:  # whose memory is not counted
+        measured: Limits = pool.apply(limits, (device, precision))
     caption = f"{describe_machine(device)}; {'with' if sharing else 'without'} MPS"
+    speeds: list[Speed] = []
+    for way, runs in dict.fromkeys(asked):
+        speed = measure(way, runs, count, device, precision)
+        if speed is None:
+            continue
+        speeds.append(speed)
+        say(f"{way}, {runs} at once: {speed.images_per_second:,.0f} images/s")
+        if chosen.out is not None:
+            record = {"precision": precision, "machine": caption, "limits": asdict(measured)}
+            rows = {"speeds": [asdict(speed) for speed in speeds]}
+            write_atomic(chosen.out, json.dumps({**record, **rows}, indent=1) + "\n")
     console.print(table(speeds, measured, f"ResNet-20, batch {BATCH}, {precision}", caption))
-    if chosen.out is not None:
-        record = {"precision": precision, "machine": caption, "limits": asdict(measured)}
-        rows = {"speeds": [asdict(speed) for speed in speeds]}
-        write_atomic(chosen.out, json.dumps({**record, **rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_user_error():
+        main()

@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -97,8 +98,20 @@ class StraightLoop:
                 p.add_(m, alpha=-rate)
 
 
-def captured(optimizer: torch.optim.Optimizer) -> Step:
-    """Return the replay of one step held in a CUDA graph."""
+@dataclass(frozen=True)
+class Replay:
+    """One step held in a CUDA graph, with what the graph writes to: it keeps no tensor alive."""
+
+    graph: torch.cuda.CUDAGraph
+    optimizer: torch.optim.Optimizer
+
+    def __call__(self) -> None:
+        """Carry it out once more."""
+        self.graph.replay()
+
+
+def captured(optimizer: torch.optim.Optimizer) -> Replay:
+    """Record one step."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -108,7 +121,7 @@ def captured(optimizer: torch.optim.Optimizer) -> Step:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         optimizer.step()
-    return graph.replay
+    return Replay(graph, optimizer)
 
 
 def contestants(shapes: Shapes, device: str) -> dict[str, Step]:
