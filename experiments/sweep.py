@@ -82,6 +82,9 @@ SWEEP is the name that submit printed, its folder, or the words that were submit
 the sweep of ./runs that was submitted last. RUN is a run's id or folder. Further words of submit:
   allow_dirty=true   even if the code differs from its commit (the results say so)
   sweep=NAME         a name of your own
+and of run: sweep=NAME,
+  estimate=false     do not measure beforehand what the runs will take
+  report=false       do not report afterwards
 """
 
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -116,7 +119,10 @@ def plan(chosen: argparse.Namespace) -> int:
 
 def run(chosen: argparse.Namespace) -> int:
     """Carry out what is left of the grid on this machine, then report on the whole of it."""
-    overrides, name, _ = take_out(chosen.words, "sweep", "allow_dirty")
+    words = ("sweep", "allow_dirty", "estimate", "report")
+    overrides, name, _, measured, reported = take_out(chosen.words, *words)
+    measured = is_true("estimate", measured or "true")
+    reported = is_true("report", reported or "true")
     planned = make_plan(overrides)
     launcher, sweep = planned.launcher, sweep_of(planned.configs, name)
     if not isinstance(launcher, LocalLauncher):
@@ -127,7 +133,8 @@ def run(chosen: argparse.Namespace) -> int:
     if planned.left:
         sweep.write(overrides, planned.configs)  # first: a store that cannot be written shows here
         slots = slots_for(planned.left, launcher)
-        estimate(planned, slots)
+        if measured:
+            estimate(planned, slots)
         members = [[run_key(config)] for config in planned.left]
         submission = new_submission(sweep, launcher, members, {})
         with submission.held(), stop_on_signals() as stop, display(len(members)) as shown:
@@ -136,7 +143,8 @@ def run(chosen: argparse.Namespace) -> int:
         if stop:
             say("Stopped. The same command goes on from here.")
             return stop.exit_code
-    report(planned.configs[0], Path("reports"))
+    if reported:
+        report(planned.configs[0], Path("reports"))
     lines = look(planned.store, runs_of(planned), read_queue(planned.store))
     for text in troubles(lines):
         say(text)

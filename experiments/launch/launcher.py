@@ -35,6 +35,11 @@ class LocalLauncher(ContainerSettings):
 
     name: Literal["local"]
     jobs: int | None = Field(gt=0, description="runs at a time; null: as the device suggests")
+    mps: bool = Field(
+        True,  # which submissions from before it have
+        description="whether runs that share a GPU do so through NVIDIA's MPS, where it works; "
+        "false: they take turns",
+    )
 
     @model_validator(mode="after")
     def _no_pyxis(self) -> "LocalLauncher":

@@ -70,7 +70,7 @@ def slots_for(configs: list[RunConfig], launcher: LocalLauncher) -> list[str]:
     is found out."""
     device, memory = configs[0].runner.device, None
     chosen = choose_device(device)
-    if len(configs) > 1 and launcher.jobs != 1:
+    if launcher.mps and len(configs) > 1 and launcher.jobs != 1:
         share_gpus(chosen)
     if launcher.jobs is None and chosen.type == "cuda":
         with context.Pool(1) as pool:

@@ -1,11 +1,15 @@
 """MPS is started where it works, and leaves nothing behind where it does not."""
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
+from experiments.launch import mps
 from experiments.launch.mps import CONTROL, VARIABLES, share_gpus
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -19,6 +23,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(f'#!/bin/sh\nread word\necho "$*$word" >> {told}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return told
@@ -29,14 +34,67 @@ def test_no_gpu_no_mps(told: Path) -> None:
     assert not told.exists()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA GPU")
+ENDINGS = {
+    "an error": ("raise RuntimeError('no such device')", "no such device"),
+    "a signal, without a word": ("import os; os.kill(os.getpid(), 11)", "ended -11"),
+    "a client that hangs": ("import time; time.sleep(600)", "more than 2 s"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_one_that_does_not_work_is_ended_again(
-    told: Path, capsys: pytest.CaptureFixture[str]
+    ending: str, told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """What a command that was killed left is ended first."""
+    code, said = ENDINGS[ending]
+    monkeypatch.setattr(mps, "TRY", code)
+    monkeypatch.setattr(mps, "TRY_SECONDS", 2)
     assert not share_gpus(CUDA)
-    assert told.read_text().split() == ["-d", "quit"]
-    assert "note: MPS does not work here" in capsys.readouterr().out
+    assert told.read_text().split() == ["quit", "-d", "quit"]
+    notes = capsys.readouterr().out
+    assert "note: MPS does not work here" in notes
+    assert said in notes
     assert not set(VARIABLES) & set(os.environ)
+
+
+def test_a_control_program_that_hangs_is_not_waited_for(
+    told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (told.parent / CONTROL).write_text("#!/bin/sh\nexec sleep 600\n")
+    monkeypatch.setattr(mps, "CONTROL_SECONDS", 0.2)
+    monkeypatch.setattr(mps, "TRY", "raise SystemExit(1)")
+    assert not share_gpus(CUDA)
+
+
+COMMAND = """
+import sys, torch
+from experiments.launch import mps
+mps.TRY = ""
+print(mps.share_gpus(torch.device("cuda")), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_commands_at_the_same_time_share_it_and_the_last_one_ends_it(
+    told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(told.parent))
+    commands = []
+    for _ in range(2):
+        command = subprocess.Popen(
+            [sys.executable, "-c", COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert command.stdout is not None
+        assert command.stdout.readline() == "True\n"
+        commands.append(command)
+    assert told.read_text().split() == ["quit", "-d"]
+    commands[0].communicate("")
+    assert told.read_text().split() == ["quit", "-d"]
+    commands[1].communicate("")
+    assert told.read_text().split() == ["quit", "-d", "quit"]
 
 
 def test_without_it_runs_take_turns(
