@@ -56,19 +56,19 @@ def build_step(config: RunConfig, device: torch.device) -> tuple[Task[Any], Step
 
     Raises :class:`UserError` for data or a precision or capture that cannot be had.
     """
-    captured = is_captured(config, device)
+    capture = is_captured(config, device)
     autocast = set_precision(config.training.precision, device)
     task = build_task(config, device)
     seed_everything(config.seed)
     model = synchronise_batch_norm(task.build_model().train())
     name, options = config.optimizer.name, config.optimizer.options
-    if captured is not None:
+    if capture is not None:
         options |= radam.ZOO[name].captured(options) or {}
     lr = config.optimizer.lr
     optimizer = radam.make_optimizer(name, model.parameters(), lr=lr, **options)
     seed_apart(config.seed)
     grad_clip = config.training.grad_clip
-    return task, Step(task, model, optimizer, autocast, grad_clip, captured=captured)
+    return task, Step(task, model, optimizer, autocast, grad_clip, capture=capture)
 
 
 def prepare(config: RunConfig) -> tuple[Task[Any], Step, Schedule, Length]:
@@ -149,6 +149,7 @@ def _result(
     seconds = progress.training_seconds if progress else 0.0
     commit, dirty = provenance.commit()
     device = loop.device if loop else torch.device("cpu")
+    trouble = loop.step.trouble if loop else None
     return RunResult(
         schema_version=SCHEMA_VERSION,
         run_id=config.run_id,
@@ -182,7 +183,8 @@ def _result(
         hardware={
             **provenance.hardware(device),
             "processes": place().world_size,
-            "captured": loop is not None and bool(loop.step.captured),
+            "captured": loop is not None and loop.step.captured,
+            **({"not_captured": trouble} if trouble else {}),
         },
         versions=provenance.versions(),
         origin=loop.task.origin if loop else "",

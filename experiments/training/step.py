@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from experiments.ranks import place
 from experiments.tasks.task import Counts, Split, Task, add_counts
-from experiments.training.cuda_graphs import Captured
+from experiments.training.cuda_graphs import Capture, Captured
 from experiments.training.distributed import all_reduce_sum, data_parallel, no_sync
 
 _WEIGHED = "weighed loss"
@@ -36,7 +36,7 @@ class Step:
         optimizer: its rate is set before every update.
         autocast: the precision's context, entered around the forward pass.
         grad_clip: largest norm of the gradient over all parameters, or None.
-        captured: whether updates and evaluations become CUDA graphs, which the optimizer's
+        capture: whether updates and evaluations become CUDA graphs, which the optimizer's
             options must allow (:meth:`radam.zoo.Entry.captured`).
             False: the same kernels, launched one by one. None: nothing is made ready for graphs.
     """
@@ -49,21 +49,35 @@ class Step:
         autocast: AbstractContextManager[object],
         grad_clip: float | None,
         *,
-        captured: bool | None = None,
+        capture: Capture | None = None,
     ) -> None:
         self.task, self.model, self.optimizer = task, model, optimizer
-        self.autocast, self.grad_clip, self.captured = autocast, grad_clip, captured
+        self.autocast, self.grad_clip = autocast, grad_clip
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.loss = data_parallel(task, model)
         self.device = self.parameters[0].device
         self.rate = torch.zeros((), device=self.device)
         """α_t where a graph finds it."""
-        self.updates: Captured | None = None
-        self.evaluations: dict[Split, Captured] = {}
-        if captured is not None:
-            self.updates = Captured(self.device, graphs=captured)
-            if "evaluation" in task.config.capturable:
-                self.evaluations = {s: Captured(self.device, graphs=captured) for s in task.splits}
+        self.calls = None if capture is None else Captured(capture, self.device, self._changed)
+
+    @property
+    def captured(self) -> bool:
+        """Whether updates become graphs."""
+        return self.calls is not None and self.calls.capture is not False and not self.trouble
+
+    @property
+    def trouble(self) -> str | None:
+        """Why updates do not become graphs that were meant to; None if they do."""
+        return None if self.calls is None else self.calls.trouble
+
+    def _changed(self) -> list[list[Tensor]]:
+        """What an update changes: parameters, buffers, the optimizer's state."""
+        state = [value for values in self.optimizer.state.values() for value in values.values()]
+        return [
+            [p.detach() for p in self.parameters],
+            list(self.model.buffers()),
+            [value for value in state if isinstance(value, Tensor)],
+        ]
 
     def __call__(self, batches: Sequence[Any], lr: float) -> tuple[Tensor, Counts]:
         """Make one update with the rate ``lr`` from the gradient of the mean loss of ``batches``.
@@ -72,13 +86,13 @@ class Step:
         processes: what a batch weighs is its ``count``. Returns the mean (a scalar on the device,
         not yet read) and the counts, both of all processes; they hold until the next update.
         """
-        rate = lr if self.captured is None else self.rate.fill_(lr)
+        rate = lr if self.calls is None else self.rate.fill_(lr)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if self.updates is None:
+        if self.calls is None:
             made = self._update(batches)
         else:
-            made = self.updates(self._update, batches)
+            made = self.calls("update", self._update, batches)
             for p, gradient in zip(self.parameters, made.gradients, strict=True):
                 p.grad = gradient
         return made.loss, made.counts
@@ -113,8 +127,9 @@ class Step:
 
     def evaluate(self, split: Split) -> Counts:
         """The counts of a whole split; leaves the model in evaluation mode."""
-        captured = self.evaluations.get(split)
-        return captured(lambda _: self._evaluate(split)) if captured else self._evaluate(split)
+        if self.calls is None or "evaluation" not in self.task.config.capturable:
+            return self._evaluate(split)
+        return self.calls(f"evaluation on {split}", lambda _: self._evaluate(split))
 
     @torch.no_grad()
     def _evaluate(self, split: Split) -> Counts:

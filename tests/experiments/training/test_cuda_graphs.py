@@ -1,7 +1,7 @@
 """What a CUDA graph holds is the update that is launched without one, and waits for nothing.
 
 Without a GPU: the same functions over the same buffers, launched one by one, also on a device
-where tensors have no values to read. What needs a GPU is in ``test_capture_cuda.py``.
+where tensors have no values to read. What needs a GPU is in ``test_cuda_graphs_on_gpu.py``.
 """
 
 import copy
@@ -19,7 +19,7 @@ from experiments.config.schema import RunConfig
 from experiments.errors import UserError
 from experiments.ranks import Place
 from experiments.tasks.cifar10.task import CropBatch
-from experiments.training.cuda_graphs import Captured, is_captured
+from experiments.training.cuda_graphs import Capture, Captured, is_captured
 from experiments.training.run import build_step
 from experiments.training.step import Step
 from radam.zoo import ZOO
@@ -37,14 +37,14 @@ def batches_of(task: Any) -> Any:
     return itertools.chain.from_iterable(task.batches(epoch) for epoch in itertools.count())
 
 
-def capturable_step(config: RunConfig, device: torch.device, captured: bool | None) -> Step:
+def capturable_step(config: RunConfig, device: torch.device, capture: Capture | None) -> Step:
     """A step with the optimizer that a graph could hold, wherever it is."""
     _, plain = build_step(config, device)
     name, options = config.optimizer.name, config.optimizer.options
     options |= ZOO[name].captured(options) or {}
     optimizer = radam.make_optimizer(name, plain.model.parameters(), lr=1.0, **options)
     clip = config.training.grad_clip
-    return Step(plain.task, plain.model, optimizer, nullcontext(), clip, captured=captured)
+    return Step(plain.task, plain.model, optimizer, nullcontext(), clip, capture=capture)
 
 
 @pytest.mark.parametrize("name", [*FUSED, *ADAM_FAMILY])
@@ -80,10 +80,10 @@ def test_buffers_stay_where_they_are_and_follow_the_batches() -> None:
         seen.append(batches[0].images.data_ptr())
         return 2 * batches[0].images
 
-    captured = Captured(CPU, graphs=True)
+    captured = Captured("auto", CPU)
     for size, value in [(4, 1), (3, 2), (4, 3), (3, 4)]:
         batch = CropBatch(*[torch.full((size,), value)] * 4)
-        assert captured(double, [batch]).tolist() == [2 * value] * size
+        assert captured("double", double, [batch]).tolist() == [2 * value] * size
     assert seen[:2] == seen[2:]
 
 
@@ -120,7 +120,7 @@ def test_an_update_and_an_evaluation_read_nothing(name: str) -> None:
 def test_a_checkpoint_goes_on_captured_or_not(captured: bool | None) -> None:
     """Two updates in one way, two in the other: as four in the one, up to rounding."""
     config = configure("optimizer=radam", "optimizer.lr=0.001")
-    steps = [build_step(config, CPU)[1], capturable_step(config, CPU, captured=False)]
+    steps = [build_step(config, CPU)[1], capturable_step(config, CPU, capture=False)]
     begun, other = steps if captured is None else reversed(steps)
     batches = list(itertools.islice(batches_of(begun.task), 4))
     for batch in batches[:2]:
@@ -166,8 +166,8 @@ def test_what_cannot_be_captured_is_not_or_is_refused(
 
 
 def test_what_can_be_captured_is_unless_one_does_not_want_it() -> None:
-    for choice, expected in (("auto", True), ("true", True), ("false", False)):
-        assert is_captured(configure(f"runner.capture={choice}"), CUDA) is expected
+    for choice, expected in (("auto", "auto"), ("true", True), ("false", False)):
+        assert is_captured(configure(f"runner.capture={choice}"), CUDA) == expected
 
 
 def test_it_is_no_part_of_a_runs_identity() -> None:

@@ -53,10 +53,10 @@ def losses(device: str, words: list[str]) -> list[float]:
         if update % 10 == 0:
             found.append(step.evaluate("test")["loss"].item())
             step.model.train()
+    assert step.trouble is None
     if step.captured:
-        assert step.updates is not None
-        functions = [step.updates, *step.evaluations.values()]
-        graphs = [shape.graph for function in functions for shape in function.shapes.values()]
+        assert step.calls is not None
+        graphs = [shape.graph for shape in step.calls.shapes.values()]
         assert len(graphs) == 3
         assert None not in graphs
     return found
@@ -106,6 +106,7 @@ def carry_out(store: Path, device: str, *words: str, stop_after: int | None = No
             stop.signal = 15
 
     result = run(config, stop, [observer])
+    assert "not_captured" not in result.hardware
     assert result.hardware["captured"] is (device == "cuda" and "runner.capture=false" not in words)
     return result
 
