@@ -12,7 +12,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import polars as pl
 
@@ -24,6 +23,7 @@ from experiments.analysis.report.document import verdicts
 from experiments.analysis.report.tables import scorecard_table, summary_table
 from experiments.errors import UserError
 from experiments.files import write_atomic
+from experiments.terminal.arguments import Parser, folder
 from experiments.terminal.console import console, exit_on_user_error, say
 from experiments.tracking.store import read_results
 
@@ -36,14 +36,9 @@ BELONGS_TO = {"live": "dashboard", "run": "wandb", "again": "wandb"}
 """Options that only one of the things to do has."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see python -m experiments.report --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = _Parser(
+    made = Parser(
         prog="python -m experiments.report",
         description="Tables, robustness numbers, figures and the scorecard of the paper's claims, "
         "made from the store of runs. Trains nothing.",
@@ -59,9 +54,9 @@ def parser() -> argparse.ArgumentParser:
         help="all: tables, claims, figures and REPORT.md (the default); or one of them; dashboard: "
         "one HTML file to look around in; wandb: mirror the runs to Weights & Biases",
     )
-    made.add_argument("--runs", type=Path, default=Path("runs"), help="the store (default: runs)")
+    made.add_argument("--runs", type=folder, default=Path("runs"), help="the store (default: runs)")
     made.add_argument(
-        "--out", type=Path, default=Path("reports"), help="where to write (default: reports)"
+        "--out", type=folder, default=Path("reports"), help="where to write (default: reports)"
     )
     made.add_argument("--task", help="only this task, such as cifar10")
     made.add_argument("--protocol", help="only this protocol: paper, recipe, short, mini or smoke")

@@ -34,6 +34,7 @@ from experiments.launch.status import (
     troubles,
 )
 from experiments.launch.submission import (
+    SWEEPS,
     Labels,
     Sweep,
     find_sweep,
@@ -49,6 +50,7 @@ from experiments.launch.submit import (
     submit_runs,
 )
 from experiments.launch.supervisor import slots_for, write_pid
+from experiments.terminal.arguments import Parser
 from experiments.terminal.console import console, exit_on_user_error, say
 from experiments.terminal.progress import display
 from experiments.tracking.names import LOG
@@ -92,7 +94,7 @@ SECONDS_BETWEEN_LOOKS = 5.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
-    parser = argparse.ArgumentParser("experiments.sweep", usage=USAGE, add_help=False)
+    parser = Parser("python -m experiments.sweep", add_help=False)
     parser.add_argument("verb", choices=VERBS, nargs="?")
     parser.add_argument("words", nargs="*")
     parser.add_argument("--watch", action="store_true")
@@ -265,7 +267,9 @@ def logs(chosen: argparse.Namespace) -> int:
     if len(chosen.words) != 1:
         raise UserError("logs: give one run, by its id or its folder")
     wanted = chosen.words[0]
-    found = [Path(wanted)] if "/" in wanted else sorted(Path("runs").glob(f"*/{wanted}*"))
+    runs = (path for path in Path("runs").glob("*/*") if path.parent.name != SWEEPS)
+    begun = [path for path in runs if path.name.startswith(wanted)]
+    found = [Path(wanted)] if "/" in wanted else begun
     if len(found) != 1 or not found[0].is_dir():
         raise UserError(f"{wanted}: {len(found) or 'no'} such runs; give an id in full or a folder")
     log = found[0] / LOG

@@ -22,6 +22,7 @@ from experiments.files import portable
 from experiments.tasks.lm1b.data import folder_of
 from experiments.tasks.lm1b.prepare import STAGES, prepare
 from experiments.tasks.lm1b.published import HUB, HUB_FOLDER, HUB_REVISION, find
+from experiments.terminal.arguments import Parser, folder, positive
 from experiments.terminal.console import console, exit_on_user_error, say
 
 
@@ -100,35 +101,28 @@ def fetch(data_dir: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "scripts.prepare_lm1b",
+    parser = Parser(
+        "python -m scripts.prepare_lm1b",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    data_dir = Path(os.environ.get("RADAM_DATA", "data"))
-    parser.add_argument("--data-dir", type=Path, default=data_dir, help="default: %(default)s")
+    data_dir = os.environ.get("RADAM_DATA", "data")
+    parser.add_argument("--data-dir", type=folder, default=data_dir, help="default: %(default)s")
     parser.add_argument(
         "--least-count",
-        type=_positive,
+        type=positive,
         default=4,
         help="words that come less often are <UNK> (paper: 4; the benchmark's vocabulary: 3)",
     )
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=positive,
         default=len(os.sched_getaffinity(0)),
         help="processes, 0.5 GB of memory each (default: %(default)s)",
     )
     parser.add_argument("--from-hub", action="store_true", help=f"fetch {HUB} first (1.8 GB)")
     parser.add_argument("--if-present", action="store_true", help="no data is no error")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: write a number of at least 1")
-    return value
 
 
 if __name__ == "__main__":

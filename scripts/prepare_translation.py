@@ -6,7 +6,6 @@ goes on where it was. Prepared folders lie under XDG_CACHE_HOME (default ~/.cach
 fairseq's own commands too.
 """
 
-import argparse
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from experiments.errors import UserError
 from experiments.tasks.translation import iwslt14, standin, wmt16
 from experiments.tasks.translation.corpus import Source
 from experiments.tasks.translation.data import prepare
+from experiments.terminal.arguments import Parser, folder, positive
 from experiments.terminal.console import exit_on_user_error, say
 
 CORPORA = {"iwslt14": iwslt14, "wmt16": wmt16}
@@ -21,11 +21,11 @@ CORPORA = {"iwslt14": iwslt14, "wmt16": wmt16}
 
 def main() -> None:
     """Prepare what the command line names, and say where it lies."""
-    parser = argparse.ArgumentParser("python -m scripts.prepare_translation", description=__doc__)
+    parser = Parser("python -m scripts.prepare_translation", description=__doc__)
     parser.add_argument("corpus", choices=[*CORPORA, "standin"])
-    data_dir = Path(os.environ.get("RADAM_DATA", "data"))
-    parser.add_argument("--data-dir", type=Path, default=data_dir, help="default: %(default)s")
-    parser.add_argument("--merges", type=int, help="BPE merges (default: the corpus' own)")
+    data_dir = os.environ.get("RADAM_DATA", "data")
+    parser.add_argument("--data-dir", type=folder, default=data_dir, help="default: %(default)s")
+    parser.add_argument("--merges", type=positive, help="BPE merges (default: the corpus' own)")
     parser.add_argument(
         "--download", action="store_true", help="wmt16: fetch it from the hub if it is missing"
     )

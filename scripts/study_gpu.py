@@ -8,7 +8,6 @@ that can be given by itself. What is finished is not run again: after an interru
 command goes on.
 """
 
-import argparse
 import json
 import math
 import shlex
@@ -28,6 +27,7 @@ from experiments.launch.submission import run_key
 from experiments.tasks.cifar10.config import AVAILABLE
 from experiments.tasks.cifar10.data import resolve_dataset
 from experiments.tasks.cifar10.model import ResNetCifar
+from experiments.terminal.arguments import Parser
 from experiments.terminal.console import exit_on_user_error, say
 from experiments.terminal.progress import duration
 
@@ -141,7 +141,7 @@ def carry_out(command: Sequence[str], tolerated: int = 0) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check, measure, train, report; or say what that would be."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = Parser("python -m scripts.study_gpu", description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", default="1,2,3,4,5", help="of every cell; the first, then all")
     parser.add_argument("--precision", default="tf32", choices=tuple(PEAKS))
     parser.add_argument("--dry-run", action="store_true", help="say what it would do and take")

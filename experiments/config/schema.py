@@ -6,16 +6,19 @@ Hydra composes YAML from ``configs/``; :func:`experiments.config.validate.resolv
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_origin
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     create_model,
+    field_validator,
     model_validator,
 )
 
@@ -49,10 +52,38 @@ class OptimizerConfig(ConfigSection):
         """β2 where the optimizer has one (the untuned warmups follow it), else .999."""
         return float(self.options.get("betas", (0.9, 0.999))[1])
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_alike(cls, raw: Any) -> Any:
+        """0 and 0.0 are one run: numbers are floats, but for those that count updates."""
+        if not isinstance(raw, Mapping):
+            return raw
+        return {k: v if k.endswith("_updates") else _as_float(v) for k, v in raw.items()}
+
     @model_validator(mode="after")
     def _known_to_the_zoo(self) -> "OptimizerConfig":
-        radam.zoo.check(self.name, self.options)
+        for name, value in self.options.items():
+            if isinstance(value, Mapping):
+                raise ValueError(f"optimizer.{name}={value}: no option takes a mapping")
+        try:
+            radam.zoo.check(self.name, self.options)
+        except ValueError as error:
+            name, _, found = str(error).partition(" is ")
+            if name not in self.options:
+                raise
+            value, _, wanted = found.partition("; ")
+            wanted = re.sub(
+                r"\((\d[^()]*)\)", r"[\1]", wanted
+            )  # a pair, as the command line has it
+            raise ValueError(f"optimizer.{name}={value}: {wanted}") from None
         return self
+
+
+def _as_float(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_float(item) for item in value]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number else value
 
 
 class Warmup(ConfigSection):
@@ -100,7 +131,8 @@ def _schedule_config(name: str, decay: type[Decay]) -> type[ScheduleConfig]:
     options: dict[str, Any] = {"name": Literal[name]}
     for option in decay.options():
         check = AfterValidator(partial(_checked, option.metadata["check"]))
-        help = Field(strict=False, description=option.metadata["help"])
+        several = get_origin(option.type) is tuple  # which YAML has as a list
+        help = Field(strict=not several, description=option.metadata["help"])
         options[option.name] = Annotated[option.type, check, help]
     if any(option.metadata["counts"] == "updates" for option in decay.options()):
         options["unit"] = Literal["epochs", "updates"]
@@ -152,6 +184,21 @@ class HistogramsConfig(ConfigSection):
     by_layer: bool = Field(description="also for each layer")
 
 
+def _folder(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip() or "\0" in value:
+        raise ValueError("write the path of a folder")  # an empty one would be where one stands
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("no such user; write the path from / on") from None
+
+
+Folder = Annotated[Path, BeforeValidator(_folder)]
+"""A path, where ``~`` is the person's home, as a shell reads it."""
+
+
 class RunnerConfig(ConfigSection):
     """Where and how a run is carried out: nothing here changes the numbers."""
 
@@ -161,12 +208,14 @@ class RunnerConfig(ConfigSection):
         description="whether updates are replayed as CUDA graphs; auto: on CUDA, where their "
         "shapes and the optimizer allow it; every result says whether they were",
     )
-    threads: int | None = Field(gt=0, description="CPU threads; null: as torch chooses")
+    threads: int | None = Field(gt=0, le=1024, description="CPU threads; null: as torch chooses")
     workers: int | None = Field(
-        ge=0, description="processes that read data (0: none apart); null: as the machine suggests"
+        ge=0,
+        le=1024,
+        description="processes that read data (0: none apart); null: as the machine suggests",
     )
-    data_dir: Path = Field(strict=False, description="where the datasets lie (RADAM_DATA)")
-    runs_dir: Path = Field(strict=False, description="the store")
+    data_dir: Folder = Field(strict=False, description="where the datasets lie (RADAM_DATA)")
+    runs_dir: Folder = Field(strict=False, description="the store")
     checkpoint_seconds: float = Field(
         ge=0, description="least time between two checkpoints (0: after every update)"
     )
@@ -192,11 +241,25 @@ class WandbTracking(ConfigSection):
     """The store, mirrored to Weights & Biases (``WANDB_MODE=disabled`` switches it off too)."""
 
     name: Literal["wandb"]
-    project: str
+    project: str = Field(description="at most 128 signs, without / \\ # ? % :")
     entity: str | None = Field(description="the team; null: the owner of the key")
     mode: Literal["auto", "online", "offline"] = Field(
         description="auto: online where there is an API key, else offline"
     )
+
+    @field_validator("project")
+    @classmethod
+    def _wandb_takes_it(cls, value: str) -> str:
+        if not re.fullmatch(r"[^/\\#?%:\n]{1,128}", value) or not value.strip():
+            raise ValueError("write 1 to 128 signs, without / \\ # ? % :")
+        return value
+
+    @field_validator("entity")
+    @classmethod
+    def _could_be_a_team(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w-]+", value, re.ASCII):
+            raise ValueError("write a team's name: letters, digits, - and _")
+        return value
 
 
 class RunConfig(ConfigSection):
@@ -220,6 +283,12 @@ class RunConfig(ConfigSection):
                 f"schedule.warmup.kind={self.schedule.warmup.kind}: optimizer "
                 f"{self.optimizer.name} is Adam with the warmup {wanted}; write "
                 f"schedule.warmup.kind={wanted}, or choose optimizer=adam"
+            )
+        warmup = self.schedule.warmup
+        if warmup.kind != "linear" and warmup.updates:  # else one run would have many ids
+            raise ValueError(
+                f"schedule.warmup.updates={warmup.updates}: only a linear warmup has a length; "
+                "write schedule.warmup.kind=linear, or choose optimizer=adam_warmup"
             )
         return self
 

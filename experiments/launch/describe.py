@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from experiments.config.compose import protocols_of
+from experiments.config.choices import protocols_of
 from experiments.config.length import describe_length, describe_setting, unreached
 from experiments.config.schema import OptimizerConfig
 from experiments.errors import UserError

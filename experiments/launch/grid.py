@@ -18,19 +18,19 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.config.compose import compose
+from experiments.config.choices import GROUPS, choices, suggestion
+from experiments.config.compose import compose, set_field
 from experiments.config.schema import CONFIG_DIR, RunConfig
-from experiments.config.validate import from_dict, resolve, suggestion
+from experiments.config.validate import from_dict, resolve
+from experiments.config.words import check_words, read_word, values_of
 from experiments.errors import UserError
 from experiments.files import cache_folder, write_atomic
 
 Axes = dict[str, list[str]]
 """Keys as on Hydra's command line, and the values that each takes."""
 
-GROUPS = frozenset(p.name for p in CONFIG_DIR.iterdir() if p.is_dir())
 CONTEXT = ("experiment", "task", "protocol")
 """What decides which products there are."""
 
@@ -95,16 +95,8 @@ def _cache_key(overrides: Sequence[str]) -> str:
 
 def read_axes(overrides: Sequence[str]) -> Axes:
     """Every override as an axis: ``seed=1,2`` and Hydra's ``seed=range(1,3)`` have two values."""
-    axes: Axes = {}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key = override.key_or_group
-        if override.is_add() or override.is_delete():
-            raise UserError(f"{override.input_line}: write {key}=value, without + or ~")
-        if override.is_sweep_override():
-            axes[key] = [str(value) for value in override.sweep_string_iterator()]
-        else:
-            axes[key] = [override.get_value_element_as_str()]
-    return axes
+    settings = map(read_word, check_words(overrides))
+    return {setting.key_or_group: values_of(setting) for setting in settings}
 
 
 def _products(composed: DictConfig) -> list[Axes]:
@@ -138,10 +130,10 @@ def _typed(listed: object, where: str) -> Axes:
                 f"[{'...' if values in (None, []) else values}]"
             )
         axes[str(key)] = ["null" if value is None else str(value) for value in values]
-    known = {path.stem for path in (CONFIG_DIR / "protocol").glob("*.yaml")}
+    known = choices("protocol")
     for protocol in axes.get("protocols", ()):
         if protocol not in known:
-            raise UserError(f"{where}: protocols: {protocol}{suggestion(protocol, sorted(known))}")
+            raise UserError(f"{where}: protocols: {protocol}{suggestion(protocol, known)}")
     return axes
 
 
@@ -163,11 +155,10 @@ def _compose_product(context: Sequence[str], product: Axes) -> Iterator[RunConfi
         return
     files = [key for key in product if key in GROUPS]
     fields = [key for key in product if key not in GROUPS]
-    parser = OverridesParser.create()
     for choice in itertools.product(*([f"{key}={v}" for v in product[key]] for key in files)):
         # Hydra composes the files; the fields are then set in what it composed, which is fast.
         composed = compose([*context, *choice, *(f"{key}={product[key][0]}" for key in fields)])
         for values in itertools.product(*(product[key] for key in fields)):
             for key, value in zip(fields, values, strict=True):
-                OmegaConf.update(composed, key, parser.parse_override(f"{key}={value}").value())
+                set_field(composed, f"{key}={value}")
             yield resolve(composed)

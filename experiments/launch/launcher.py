@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from experiments.config.compose import compose
+from experiments.config.validate import explain, one_spelling, plain
 from experiments.errors import UserError
 from experiments.tasks.config import ConfigSection
 
@@ -71,7 +72,7 @@ class SlurmLauncher(ContainerSettings):
     @field_validator("time")
     @classmethod
     def _slurms_time(cls, value: int | str) -> int | str:
-        if isinstance(value, str) and not re.fullmatch(r"(\d+-)?\d+(:\d\d){0,2}", value):
+        if not re.fullmatch(r"(\d+-)?\d+(:\d\d){0,2}", str(value)) or not str(value).strip("0:-"):
             raise ValueError("write minutes, 4:00:00 or 1-12:00:00")
         return value
 
@@ -102,13 +103,13 @@ def read_launcher(overrides: Sequence[str]) -> Launcher:
 
     Raises :class:`UserError` naming field, value and remedy.
     """
-    raw = OmegaConf.to_container(compose(overrides).launcher, resolve=True)
+    return typed_launcher(compose(overrides))
+
+
+def typed_launcher(composed: DictConfig) -> Launcher:
+    """The launcher of what Hydra composed. Raises as above."""
+    raw = one_spelling(plain(composed)["launcher"], "launcher")
     try:
         return _TYPE.validate_python(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if message.startswith("launcher."):
-            raise UserError(message) from None
-        field = ".".join(str(part) for part in first["loc"][1:])
-        raise UserError(f"launcher.{field}={first['input']}: {message}") from None
+        raise UserError(explain(error, raw, within="launcher")) from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.config.compose import settle_dataset
-from experiments.config.schema import RunConfig
+from experiments.config.schema import RunConfig, WandbTracking
 from experiments.errors import UserError
 from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
@@ -14,6 +14,7 @@ from experiments.launch.status import DONE, UNDER_WAY, Queue, read_queue, state
 from experiments.launch.submission import run_key
 from experiments.tracking.result import RunState
 from experiments.tracking.run_folder import RunFolder
+from experiments.tracking.wandb.mirror import check_mode
 from experiments.training.precision import choose_device
 
 
@@ -71,8 +72,12 @@ def make_plan(overrides: Sequence[str]) -> Plan:
         on_gpu = choose_device(devices[-1] if devices else "auto").type == "cuda"
         protocol = "paper" if on_gpu else "mini"
         overrides = [f"protocol={protocol}" if o == "protocol=auto" else o for o in overrides]
+    if any(o.startswith("dry_run=") for o in overrides):
+        raise UserError("dry_run: is for one run, of experiments.train; plan shows a grid")
     launcher = read_launcher(ours)
     configs = cached(overrides)
+    if isinstance(configs[0].tracking, WandbTracking):
+        check_mode()
     task, why = settle_dataset(configs[0])
     for name in ("task", "protocol"):
         if len({getattr(config, name).name for config in configs}) > 1:

@@ -11,39 +11,33 @@ reads them.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from experiments.analysis.cells import sections
 from experiments.analysis.report.ridges import draw_histograms
-from experiments.config.validate import suggestion
+from experiments.config.choices import suggestion
 from experiments.errors import UserError
 from experiments.mechanism.figures import draw
 from experiments.mechanism.records import COMPUTATIONS, obtain, record_path
 from experiments.mechanism.tables import effective_lengths
+from experiments.terminal.arguments import Parser, folder
 from experiments.terminal.console import console, exit_on_user_error, say
 from experiments.tracking.store import read_results
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see {self.prog} --help")
-
 
 HISTOGRAMS = "gradient_histograms"
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = _Parser(
+    made = Parser(
         prog="python -m experiments.mechanism",
         description="Computes what of the paper needs no training, and draws it, with the "
         "histograms of the store's runs. A record that is there, with today's settings, is kept.",
     )
     names = ", ".join((*COMPUTATIONS, HISTOGRAMS))
     made.add_argument("names", nargs="*", metavar="name", help=f"{names} (default: all)")
-    made.add_argument("--runs", type=Path, default=Path("runs"), help="the store (default: runs)")
+    made.add_argument("--runs", type=folder, default=Path("runs"), help="the store (default: runs)")
     made.add_argument(
-        "--out", type=Path, default=Path("reports"), help="where to draw (default: reports)"
+        "--out", type=folder, default=Path("reports"), help="where to draw (default: reports)"
     )
     made.add_argument("--again", action="store_true", help="compute also what is there")
     return made

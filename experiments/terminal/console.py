@@ -1,9 +1,9 @@
 """What a person sees in a terminal: plain lines, and one line for a mistake of theirs."""
 
 import functools
+import io
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from experiments.config.compose import protocols_of
-from experiments.config.schema import CONFIG_DIR, RunConfig
-from experiments.config.validate import suggestion
+from experiments.config.compose import explain_hydra
 from experiments.errors import ToldElsewhere, UserError
 from experiments.ranks import is_main, place_from_environment
 
@@ -47,8 +45,12 @@ def show_log() -> None:
 def exit_on_user_error() -> Iterator[None]:
     """Print the message of a person's mistake on standard error, without a traceback, and exit 2.
 
-    Takes in what Hydra refuses (unknown keys and choices) and a full disk.
+    Takes in what Hydra refuses (unknown keys and choices) and a full disk. What the encoding of the
+    output does not have, such as α in Latin-1, is printed as a question mark.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let Hydra's errors come here instead of printing them
     try:
         yield
@@ -74,31 +76,3 @@ def exit_on_user_error() -> Iterator[None]:
 def _leave(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(BAD_INPUT)
-
-
-def explain_hydra(error: BaseException) -> str:
-    """One line for what Hydra or OmegaConf refused: field, value, what to write instead."""
-    text = str(error)
-    if match := re.search(r"Could not override '([^']+)'", text):
-        key = match[1]
-        return f"{key}: no such key{_suggest_key(key)}"
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
-        group, choice = match[1], match[2]
-        if group.startswith("protocol/"):
-            task = group.removeprefix("protocol/")
-            return f"protocol={choice}: task {task} has {', '.join(protocols_of(task))} alone"
-        known = sorted(p.stem for p in (CONFIG_DIR / group).glob("*.yaml"))
-        return f"{group}={choice}: no such choice{suggestion(choice, known)}"
-    if match := re.search(r"Could not override '?([\w./]+)", text):
-        return f"{match[1]}: no such group{_suggest_key(match[1])}"
-    return " ".join(text.split())
-
-
-def _suggest_key(key: str) -> str:
-    groups = [p.name for p in CONFIG_DIR.iterdir() if p.is_dir()]
-    sections = sorted({*RunConfig.model_fields, *groups})
-    first, _, rest = key.partition(".")
-    if first in sections:
-        return "; python -m experiments.train --help shows the fields"
-    hint = suggestion(first, sections)
-    return hint.replace("?", f".{rest}?") if rest and "did you mean" in hint else hint

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.tasks.config import Metric, ProtocolConfig, Resolution, TaskConfig
 
@@ -29,6 +29,16 @@ class Cifar10Config(TaskConfig):
     validation_examples: int = Field(
         ge=0, description="taken from the end of the training examples; the paper takes none"
     )
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> "Cifar10Config":
+        train, _ = self._sizes()
+        if self.validation_examples >= train:
+            raise ValueError(
+                f"task.validation_examples={self.validation_examples}: there are {train} training "
+                f"examples to take them from; write less than {train}"
+            )
+        return self
 
     @field_validator("depth")
     @classmethod

@@ -149,6 +149,7 @@ def _download(data_dir: Path) -> str:
 
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NETWORK_TIMEOUT)
+    made = not data_dir.exists()
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as folder:
@@ -162,4 +163,6 @@ def _download(data_dir: Path) -> str:
         return str(getattr(error, "reason", "") or error) or type(error).__name__
     finally:
         socket.setdefaulttimeout(timeout)
+        if made and data_dir.is_dir() and not any(data_dir.iterdir()):
+            data_dir.rmdir()
     return ""

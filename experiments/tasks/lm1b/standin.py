@@ -75,7 +75,7 @@ def europarlmin(data_dir: Path) -> Standin:
     return Standin(
         f"STAND-IN: europarlmin's {EUROPARL}, not One Billion Word; tested on One Billion Word's "
         f"own shard {shard.path.name} (md5 {shard.md5})",
-        lambda: {"train": list(sentences(_lines_of(file)))},
+        lambda: {"train": _sentences_of(file)},
         (shard,),
     )
 
@@ -85,7 +85,13 @@ def prepare_standin(folder: Path, name: str, data_dir: Path, least_count: int) -
     if folder.exists():
         return Corpus(folder)
     chosen = standin(name, data_dir)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder.parent}: {error.strerror}; the stand-in is prepared there: name a "
+            "folder that can be written with RADAM_DATA=..."
+        ) from None
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         raws = [*_write(chosen.lines(), Path(place)), *chosen.published]
         return prepare(
@@ -116,9 +122,16 @@ def _pydoc_lines() -> dict[Split, list[str]]:
     return {"train": list(sentences(train)), "test": list(sentences(iter(prose[::10])))}
 
 
+def _sentences_of(path: Path) -> list[str]:
+    found = list(sentences(_lines_of(path)))
+    if not found:
+        raise UserError(f"{path}: empty; put the text there, or write task.standin_text=pydoc")
+    return found
+
+
 def _lines_of(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:  # without a byte order mark
             yield from file
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 ({error.reason}); put a good copy there") from None

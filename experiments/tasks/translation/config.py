@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.tasks.config import Metric, Resolution, TaskConfig
 
@@ -57,6 +57,14 @@ class TranslationConfig(TaskConfig):
         if self.width % self.heads:
             raise ValueError(f"task.heads={self.heads}: must divide task.width={self.width}")
         return self
+
+    @field_validator("search_length")
+    @classmethod
+    def _lets_a_piece_be_found(cls, value: tuple[float, int]) -> tuple[float, int]:
+        a, b = value
+        if a < 0 or b < 0 or a + b < 1:
+            raise ValueError("write two numbers of at least 0, together at least 1")
+        return value
 
     @property
     def metric(self) -> Metric:

@@ -150,6 +150,7 @@ class Client:
         """Mirror one run, following it as long as it goes on, if it is the parent's."""
         record = read_mirror(folder)
         current = {"mode": self.mode, "project": self.project, "fingerprint": fingerprint(folder)}
+        current |= {"entity": self.entity} if self.entity else {}
         if not again and record and current.items() <= record.items():
             tell(folder, "done", record["where"])
             return
@@ -225,6 +226,7 @@ class Client:
         record = {
             "mode": self.mode,
             "project": self.project,
+            "entity": self.entity,
             "where": where,
             "url": url,
             "fingerprint": fingerprint(folder),

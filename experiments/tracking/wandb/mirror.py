@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.schema import RunConfig, WandbTracking
+from experiments.errors import UserError
 from experiments.ranks import is_main
 from experiments.tracking import provenance
 
@@ -34,8 +35,8 @@ class Client:
 
     def __init__(self, folders: Sequence[Path], tracking: WandbTracking, *options: str) -> None:
         command = [sys.executable, "-m", "experiments.tracking.wandb.client"]
-        command += ["--project", tracking.project, "--mode", tracking.mode, *options]
-        command += ["--entity", tracking.entity] if tracking.entity else []
+        command += [f"--project={tracking.project}", f"--mode={tracking.mode}", *options]
+        command += [f"--entity={tracking.entity}"] if tracking.entity else []
         # A session of its own: Ctrl-C reaches the run, which then tells the mirror by its result.
         self.process = subprocess.Popen(
             [*command, *(str(folder.resolve()) for folder in folders)],
@@ -136,14 +137,26 @@ def describe(where: str) -> str:
     return f"Weights & Biases: offline in {where}; to upload it: wandb sync {where}"
 
 
+MODES = ("online", "offline", "disabled")
+
+
+def check_mode() -> None:
+    """Refuse a ``WANDB_MODE`` that wandb does not know. Raises :class:`UserError`."""
+    if (mode := os.environ.get("WANDB_MODE") or "online") not in MODES:
+        raise UserError(f"WANDB_MODE={mode}: write {', '.join(MODES)}, or tracking=local")
+
+
 @contextmanager
 def mirrored(config: RunConfig) -> Iterator[list[WandbMirror]]:
     """The observers that the run's tracking asks for; says at the end what became of them.
 
-    Of several processes of a run the first one mirrors it.
-    ``WANDB_MODE=disabled`` switches the mirror off, as it does for every user of wandb.
+    Of several processes of a run the first one mirrors it. ``WANDB_MODE=disabled`` switches the
+    mirror off, as it does for every user of wandb. Raises :class:`UserError` for a mode that is
+    none, before anything is done.
     """
     tracking = config.tracking
+    if isinstance(tracking, WandbTracking):
+        check_mode()
     off = not is_main() or os.environ.get("WANDB_MODE") == "disabled"
     if off or not isinstance(tracking, WandbTracking):
         yield []

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.config.compose import compose, settle_dataset
+from experiments.config.validate import resolve
+from experiments.errors import UserError
+from experiments.training.run import prepare
 from tests.experiments.conftest import Command
 
 MISTAKES = {
@@ -39,6 +43,10 @@ MISTAKES = {
         ["optimizer=adam_warmup", "schedule.warmup.kind=none"],
         ["schedule.warmup.kind=none", "optimizer=adam"],
     ),
+    "a length of no warmup": (
+        ["optimizer=adam", "schedule.warmup.updates=4"],
+        ["schedule.warmup.updates=4", "schedule.warmup.kind=linear"],
+    ),
     "no length": (["protocol.epochs=null"], ["protocol.epochs or protocol.updates"]),
     "several things longer than the run": (
         ["optimizer=adam_warmup", "schedule.warmup.updates=50", "schedule.milestones=[7]"],
@@ -62,10 +70,31 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake_is_named_and_nothing_created(
+def test_mistake_is_named_with_what_to_write(mistake: str, smoke: list[str]) -> None:
+    words, expected = MISTAKES[mistake]
+    with pytest.raises(UserError) as refused:
+        prepare(settle_dataset(resolve(compose([*smoke, *words])))[0])
+    message = str(refused.value)
+    assert "\n" not in message
+    for part in expected:
+        assert part in message
+
+
+OF_THE_COMMAND_LINE = {
+    "a flag": (["--lr", "0.1"], ["--lr", "section.lr="]),
+    "several values": (["seed=1,2"], ["seed=1,2", "-m"]),
+    "no number": (["optimizer.lr=0.1,"], ["optimizer.lr=0.1,", "number"]),
+    "no name": (["optimizer=null"], ["optimizer=null", "radam"]),
+    "of a launcher": (["launcher.jobs=many"], ["launcher.jobs=many"]),
+    "found with the data": (["protocol.batch_size=4096"], ["protocol.batch_size=4096"]),
+}
+
+
+@pytest.mark.parametrize("mistake", OF_THE_COMMAND_LINE)
+def test_a_mistake_is_one_line_and_code_2_and_nothing_is_created(
     mistake: str, command: Command, smoke: list[str], tmp_path: Path
 ) -> None:
-    words, expected = MISTAKES[mistake]
+    words, expected = OF_THE_COMMAND_LINE[mistake]
     done = command("experiments.train", *smoke, *words)
     assert done.returncode == 2, done.stderr
     message = done.stderr.strip()

@@ -4,12 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hydra.errors import HydraException
 
 from experiments.config.schema import CONFIG_DIR, RunConfig
 from experiments.errors import UserError
 from experiments.launch.grid import expand
-from experiments.terminal.console import explain_hydra
 
 
 def cells(configs: list[RunConfig]) -> set[tuple[str, float, int, int]]:
@@ -118,6 +116,5 @@ def test_a_mistake_in_an_experiments_grid_is_one_line(mistake: str, own_configs:
 def test_a_key_that_no_file_knows_is_named(own_configs: Path) -> None:
     path = own_configs / "experiment" / "mine.yaml"
     path.write_text("# @package _global_\nexperiment: mine\ngrid: [{optimizr: [radam]}]\n")
-    with pytest.raises(HydraException) as refused:
+    with pytest.raises(UserError, match="optimizr"):
         expand(["experiment=mine", "protocol=mini", "task.dataset=real"])
-    assert "optimizr" in explain_hydra(refused.value)

@@ -16,6 +16,7 @@ from benchmarks import invented_store
 from experiments.config.compose import compose
 from experiments.config.schema import RunConfig
 from experiments.config.validate import resolve
+from experiments.errors import UserError
 from experiments.tracking.result import read_result
 from experiments.tracking.wandb import mirror as wandb_mirror
 from experiments.tracking.wandb.client import fingerprint, history_row, read_mirror
@@ -300,6 +301,30 @@ def test_one_run_is_mirrored_online_twice_and_stands_there_once(
         check_history(folders[0], sent["history"])
         assert sent["config"]["optimizer"]["value"] == "sgd"
         assert sent["tags"][:2] == ["recipe", "real"]
+
+
+def test_each_run_goes_to_the_project_and_team_of_its_own(tmp_path: Path) -> None:
+    """And the second time nothing is made: the mirrors are where the runs ask for them."""
+    for number, project in enumerate(("mine", "-other"), 1):
+        own = [f"tracking.project={project}", f"tracking.entity=team-{number}", f"seed={number}"]
+        config = smoke(tmp_path, *own, "tracking.mode=offline")
+        carry_out(config)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb*")}
+    done = report("--runs", str(tmp_path / "runs"))
+    assert done.returncode == 0, done.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("wandb*")}
+    records = [read_mirror(path.parent) or {} for path in tmp_path.rglob("wandb.json")]
+    assert {record["project"] for record in records} == {"mine", "-other"}
+    assert {record["entity"] for record in records} == {"team-1", "team-2"}
+
+
+def test_a_mode_that_is_none_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "banana")
+    with pytest.raises(UserError, match="WANDB_MODE=banana"):
+        carry_out(smoke(tmp_path))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_cannot_be_mirrored_is_said_and_exits_2(tmp_path: Path) -> None:
