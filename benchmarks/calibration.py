@@ -263,8 +263,9 @@ def _of_methods(counts: Counts, scores: Floats, truth: Truth) -> None:
     second, first = np.sort(truth.means[0])[-2:]
     _count(counts, "lost at the next best").interval(lost_to_next(own), float(first - second), sd)
     for name, chosen in (("two methods", [0, 1]), ("five methods", [0, 1, 3, 4, 5])):
-        rejects = interaction_p(scores[chosen]) < LEVEL_INTERACTION
-        _count(counts, f"test: no interaction of {name}").test(rejects)
+        p = interaction_p(scores[chosen])
+        assert p is not None  # two seeds at least
+        _count(counts, f"test: no interaction of {name}").test(p < LEVEL_INTERACTION)
 
 
 def _of_times(counts: Counts, times: list[Times], truth: Floats) -> None:

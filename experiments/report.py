@@ -10,6 +10,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,13 @@ def parser() -> argparse.ArgumentParser:
         default="final",
         help="which test figure the terminal's tables and the figures show: after the last update "
         "(final, the default), the best over evaluations (best, the authors' way), or at the best "
-        "validation figure; REPORT.md has a table of each",
+        "validation figure; REPORT.md shows all three where they differ",
+    )
+    made.add_argument(
+        "--target",
+        type=float,
+        help="the score of the times to a target (default: what the worst optimizer ends at); for "
+        "one task",
     )
     made.add_argument(
         "--live", action="store_true", help="dashboard: serve it, following the store"
@@ -98,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         mirror_store(results, asked.runs, asked.run, asked.again)
         return
     found = sections(results)
+    check_target(asked.target, found)
     if not found:
         say(NOTHING.format(root=asked.runs))
         if asked.what != "claims":
@@ -113,9 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         written += write_claims(rows, asked.out)
     if asked.what in ("all", "figures"):
         figures = write_figures(found, asked.score, asked.out)
-        written += [path for paths in figures.values() for path in paths]
+        computed = draw_records(asked.runs, asked.out / "figures")
+        written += [path for paths in (*figures.values(), computed) for path in paths]
     if asked.what == "all":
-        written.append(write_document(found, rows, figures, asked.out))
+        written.append(write_document(found, rows, figures, computed, asked.target, asked.out))
         written.append(write_rows(results, asked.out))
     if written:
         say("\nWritten:")
@@ -142,6 +151,18 @@ def select(asked: argparse.Namespace) -> pl.DataFrame:
     return results
 
 
+def check_target(target: float | None, found: Sequence[Section]) -> None:
+    """Raises :class:`UserError` for a target that is no number, or of scores of several metrics."""
+    metrics = sorted({section.metric for section in found})
+    if target is not None and not math.isfinite(target):
+        raise UserError(f"--target {target}: write a score, such as 90")
+    if target is not None and len(metrics) > 1:
+        raise UserError(
+            f"--target {target:g}: the runs' scores are {', '.join(metrics)}; say of which with "
+            "--task"
+        )
+
+
 def write_claims(rows: Sequence[Row], out: Path) -> list[Path]:
     """The scorecard for people and for programs."""
     text, data = out / "CLAIMS.md", out / "claims.json"
@@ -152,20 +173,42 @@ def write_claims(rows: Sequence[Row], out: Path) -> list[Path]:
 
 def write_figures(found: Sequence[Section], kind: str, out: Path) -> dict[str, list[Path]]:
     """The figures of every section, by its name."""
-    from experiments.analysis.report.figures import (
-        draw_section,  # matplotlib: only where it is needed
-    )
+    # matplotlib: only where it is needed
+    from experiments.analysis.report.figures import draw_section
+    from experiments.analysis.report.ridges import draw_histograms
 
-    return {section.name: draw_section(section, kind, out / "figures") for section in found}
+    folder = out / "figures"
+    return {
+        section.name: draw_section(section, kind, folder) + draw_histograms(section, folder)
+        for section in found
+    }
+
+
+def draw_records(runs: Path, folder: Path) -> list[Path]:
+    """The figures of the computations whose records the store has."""
+    if not (runs / "mechanism").is_dir():
+        return []
+    # torch: only where it is needed
+    from experiments.mechanism.figures import draw
+    from experiments.mechanism.records import COMPUTATIONS, kept
+
+    records = {name: kept(runs, name) for name in COMPUTATIONS}
+    drawn = [draw(name, record, folder) for name, record in records.items() if record is not None]
+    return [path for paths in drawn for path in paths]
 
 
 def write_document(
-    found: Sequence[Section], rows: Sequence[Row], figures: dict[str, list[Path]], out: Path
+    found: Sequence[Section],
+    rows: Sequence[Row],
+    figures: dict[str, list[Path]],
+    computed: Sequence[Path],
+    target: float | None,
+    out: Path,
 ) -> Path:
     """``REPORT.md``, with the figures' paths as seen from it."""
     relative = {name: [p.relative_to(out) for p in paths] for name, paths in figures.items()}
-    path = out / "REPORT.md"
-    write_atomic(path, report_document(found, rows, relative))
+    path, own = out / "REPORT.md", [p.relative_to(out) for p in computed]
+    write_atomic(path, report_document(found, rows, relative, own, target))
     return path
 
 

@@ -125,9 +125,14 @@ class Comparisons:
         tables = self._over_rates
         if len(tables) < 2 or len({table.seeds for table in tables}) > 1:
             return None
-        if len(tables[0].seeds) < 2:
-            return None
         return statistics.interaction_p([table.scores for table in tables])
+
+    @property
+    def left_out(self) -> tuple[Method, ...]:
+        """The methods that take no part in the test of interaction: a run of theirs diverged, or
+        they have not the same seeds at all common α."""
+        tables = self._over_rates
+        return tuple(m for m, table in self._tables.items() if all(table is not t for t in tables))
 
     @cached_property
     def pairing(self) -> Pairing:

@@ -16,6 +16,7 @@ from experiments.terminal.console import note
 from experiments.tracking.records import DamagedRecords, Record, read_records
 
 COLUMNS = ["kind", "update", "epoch", "seconds", "split", "loss"]
+OF_RUN = ["seed", "status", "at_chance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,8 @@ class Curve:
     n: int
     ends: tuple[tuple[float, float], ...]
     """Epoch and last value of each run that diverged; from there on the mean is of the others."""
+    at_chance: tuple[tuple[float, float], ...]
+    """The same of each run that came to its end and had learned nothing."""
 
 
 CellRecords = dict[tuple[str, float], pl.DataFrame]
@@ -44,20 +47,20 @@ def records_to_draw(folder: Path, *kinds: str) -> list[Record]:
 
 
 def read_curves(section: Section) -> CellRecords:
-    """All records of the section's scored runs: COLUMNS, the metric, and the run's ``seed`` and
-    ``status``. Read once for all figures; runs without records are left out."""
+    """All records of the section's scored runs: COLUMNS, the metric, and of the run OF_RUN. Read
+    once for all figures; runs without records are left out."""
     runs = section.runs.filter(pl.col("status").is_in(["completed", "diverged"]))
     schema: dict[str, type[pl.DataType]] = dict.fromkeys((*COLUMNS, section.metric), pl.Float64)
     schema |= {"kind": pl.String, "split": pl.String}
     parts: dict[tuple[str, float], list[pl.DataFrame]] = {}
-    for row in runs.select("method", "lr", "seed", "status", "folder").iter_rows(named=True):
+    for row in runs.select("method", "lr", "folder", *OF_RUN).iter_rows(named=True):
         found = records_to_draw(row["folder"], "train", "eval")
         if not found:
             continue
         records = pl.DataFrame(found, infer_schema_length=None)
         known = [pl.col(n).cast(t) for n, t in schema.items() if n in records.columns]
         absent = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in records.columns]
-        owner = [pl.lit(row[name]).alias(name) for name in ("seed", "status")]
+        owner = [pl.lit(row[name]).alias(name) for name in OF_RUN]
         part = records.select(known + absent).select([*schema, *owner])
         parts.setdefault((row["method"], row["lr"]), []).append(part)
     return {key: pl.concat(frames) for key, frames in parts.items()}
@@ -109,8 +112,6 @@ def curve(
     table = table.sort("epoch")
     values = table.drop("epoch").to_numpy().T
     epochs = table["epoch"].to_numpy()
-    diverged = chosen.filter(pl.col("status") == "diverged").sort("epoch")
-    ends = diverged.group_by("seed", maintain_order=True).last()
     together = ~np.isnan(values).any(axis=0)
     typical = [(usual or {}).get(epoch, 0.0) for epoch in epochs[together].tolist()]
     interval = band(values[:, together], typical) if together.any() else None
@@ -119,8 +120,14 @@ def curve(
         mean=np.nanmean(values, axis=0),
         band=None if interval is None else _widen(interval, together),
         n=len(values),
-        ends=tuple(zip(ends["epoch"].to_list(), ends[column].to_list(), strict=True)),
+        ends=_ends(chosen.filter(pl.col("status") == "diverged"), column),
+        at_chance=_ends(chosen.filter("at_chance", pl.col("status") == "completed"), column),
     )
+
+
+def _ends(chosen: pl.DataFrame, column: str) -> tuple[tuple[float, float], ...]:
+    last = chosen.sort("epoch").group_by("seed", maintain_order=True).last()
+    return tuple(zip(last["epoch"].to_list(), last[column].to_list(), strict=True))
 
 
 def _of_column(found: pl.DataFrame, column: str, split: str | None) -> pl.DataFrame:

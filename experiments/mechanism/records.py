@@ -58,17 +58,15 @@ def obtain(runs_dir: Path, name: str, again: bool = False) -> Record:
     """
     if name not in COMPUTATIONS:
         raise UserError(f"{name}: no such computation; write one of {', '.join(COMPUTATIONS)}")
-    computation, path = COMPUTATIONS[name], record_path(runs_dir, name)
-    identity = {"name": name, "version": VERSION, "settings": asdict(computation.settings)}
-    identity = json.loads(json.dumps(identity))  # tuples become lists, as in the file
-    found = None if again else _read(path)
-    if found is not None and {key: found.get(key) for key in identity} == identity:
+    found = None if again else kept(runs_dir, name)
+    if found is not None:
         return found
+    computation = COMPUTATIONS[name]
     started = time.perf_counter()
     data = _plain(computation.compute(computation.settings))
     commit, dirty = provenance.commit()
     record = {
-        **identity,
+        **_identity(name),
         "made": now(),
         "seconds": round(time.perf_counter() - started, 2),
         "commit": commit,
@@ -77,8 +75,23 @@ def obtain(runs_dir: Path, name: str, again: bool = False) -> Record:
         "versions": provenance.versions(),
         **data,
     }
-    write_atomic(path, json.dumps(record, allow_nan=False) + "\n")
+    write_atomic(record_path(runs_dir, name), json.dumps(record, allow_nan=False) + "\n")
     return record
+
+
+def kept(runs_dir: Path, name: str) -> Record | None:
+    """The record ``name`` (a key of COMPUTATIONS) in the store; None where there is none of today's
+    settings."""
+    found = _read(record_path(runs_dir, name))
+    if found is None or {key: found.get(key) for key in _identity(name)} != _identity(name):
+        return None
+    return found
+
+
+def _identity(name: str) -> Record:
+    settings = asdict(COMPUTATIONS[name].settings)
+    identity = {"name": name, "version": VERSION, "settings": settings}
+    return dict(json.loads(json.dumps(identity)))  # tuples become lists, as in the file
 
 
 def _read(path: Path) -> Record | None:

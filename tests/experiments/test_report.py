@@ -14,6 +14,7 @@ from experiments.config.compose import compose
 from experiments.config.validate import resolve
 from experiments.errors import UserError
 from experiments.launch.plan import make_plan
+from experiments.mechanism.records import obtain
 from experiments.report import main
 from experiments.tracking.store import read_results
 from tests.experiments.conftest import ROOT, Command
@@ -70,6 +71,65 @@ def test_everything(command: Command, store: Path, tmp_path: Path) -> None:
             assert f"](figures/{path.name})" in text
     decided = [r for r in json.loads((out / "claims.json").read_text()) if r["verdict"] is not None]
     assert {row["verdict"] for row in decided if row["claim"] not in ("C16", "C18")} == {"not run"}
+
+
+def test_scores_that_differ_stand_in_one_table_and_shared_facts_are_said_once(
+    tmp_path: Path,
+) -> None:
+    for protocol in ("mini", "recipe"):
+        for optimizer, best in (("adam", 60.0), ("radam", 70.0)):
+            for lr in RATES[:2]:
+                for seed in (1, 2):
+                    score, beyond = best + seed, 5.0 if optimizer == "adam" else 0.0
+                    run(tmp_path / "runs", optimizer, lr, seed, score, protocol=protocol,
+                        best=score + beyond)  # fmt: skip
+    main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")])
+    text = (tmp_path / "out" / "REPORT.md").read_text()
+    assert text.count("### Test accuracy (%): final, best on test") == 2
+    assert text.count("| optimizer | α = ") == 2
+    for line in text.splitlines():
+        if line.startswith("| Adam |") and "n = 2" in line:
+            assert line.count("best on test: 66.50 (") == 2
+        if line.startswith("| RAdam |"):
+            assert "best on test" not in line
+    for fact in ("Invented CPU", "torch 2.15.0", "`0123456789`", "RAdam's own warmup (about"):
+        assert text.count(fact) == 1, fact
+
+
+def test_what_researchers_ask_beside_the_claims(tmp_path: Path) -> None:
+    for optimizer, means in {"adam": (30, 41, 48, 47), "radam": (47, 47, 43, 34)}.items():
+        for lr, mean in zip(RATES, means, strict=True):
+            for seed in (1, 2, 3):
+                curves = learning_curve(mean, 1.0, 8, seed)
+                score = mean + seed * (1 if lr > 0.01 else 2)
+                run(tmp_path / "runs", optimizer, lr, seed, score, curves=curves)
+    words = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    main([*words, "--target", "30"])
+    text = (tmp_path / "out" / "REPORT.md").read_text()
+    for said in (
+        "| optimizer | best − RAdam's | expected − RAdam's | spread − RAdam's |",
+        "Optimizer and α interact (p < .0001)",
+        "best of 1 tried α | best of 2 tried α | best of 3 tried α | best of 4 tried α",
+        "updates to test 30.00",
+        "lost at next best α",
+    ):
+        assert said in text
+    with pytest.raises(UserError, match="--target nan: write a score"):
+        main([*words, "--target", "nan"])
+    run(tmp_path / "runs", "radam", 0.1, 1, 40.0, task="lm1b")
+    with pytest.raises(UserError, match="accuracy, perplexity; say of which with --task"):
+        main([*words, "--target", "30"])
+
+
+def test_computations_of_the_store_are_drawn(tmp_path: Path) -> None:
+    obtain(tmp_path / "runs", "fig8_variance")
+    run(tmp_path / "runs", "radam", 0.1, 1, 50.0)
+    main(["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")])
+    text = (tmp_path / "out" / "REPORT.md").read_text()
+    assert "](figures/fig8_variance.png)" in text
+    assert "(Fig. 8)" in text
+    assert "figures/fig9" not in text
+    assert (tmp_path / "out" / "figures" / "fig8_variance.pdf").is_file()
 
 
 def test_the_table_writes_nothing(

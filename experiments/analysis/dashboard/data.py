@@ -15,13 +15,8 @@ from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
 from experiments.analysis.claims import Row
 from experiments.analysis.curves import best_cells
 from experiments.analysis.dashboard.histograms import histograms_data
-from experiments.analysis.report.tables import (
-    ROBUSTNESS,
-    VERDICT_COLOURS,
-    cell_text,
-    robustness_text,
-    verdict_text,
-)
+from experiments.analysis.report.tables import VERDICT_COLOURS, verdict_text
+from experiments.analysis.report.text_tables import ROBUSTNESS, cell_text, robustness_text
 from experiments.analysis.robustness import robustness
 from experiments.analysis.statistics import CONFIDENCE, quantile
 from experiments.analysis.style import style

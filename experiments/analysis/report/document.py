@@ -1,16 +1,26 @@
 """``REPORT.md``: what ran, what came out, what it says about the paper, and how to do it again."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from experiments.analysis.cells import SCORES, Grid, Section
+from experiments.analysis.cells import SCORES, Section
 from experiments.analysis.claims import NO_RUNS, Row, Verdict
-from experiments.analysis.report.tables import ROBUSTNESS, cell_text, robustness_text, verdict_text
+from experiments.analysis.comparisons import Comparisons
+from experiments.analysis.report.tables import verdict_text
+from experiments.analysis.report.text_tables import (
+    TextTable,
+    budget_table,
+    cells_table,
+    comparisons_table,
+    interaction_text,
+    robustness_table,
+)
 from experiments.analysis.report.translations import examples
-from experiments.analysis.robustness import robustness
+from experiments.analysis.style import title
+from experiments.analysis.times import race
 from experiments.analysis.wording import (
     WITHIN_WARMUP,
     banner,
@@ -24,14 +34,54 @@ _FIGURES = {
     "profiles": "Share of runs that are better than a score, over all learning rates and seeds",
     "curves": "Training loss and held-out metric, each optimizer at its best rate (Fig. 5)",
     "rates": "Curves at every learning rate (Fig. 6)",
+    "rates-": "Curves at every learning rate, settings of {} apart (Fig. 7)",
+    "same-rate-": "Training loss of all optimizers at α = {} (Fig. 1)",
+    "gradient-histograms-": "Gradients' magnitudes by update, α = {} (Figs. 2 and 3)",
+    "momentum-histograms-": "The momentum's magnitudes by update, α = {}",
+    "rate-histograms-": "The adaptive rate by update, α = {}",
+    "change-histograms-": "Magnitudes of the change by update, α = {}",
+    "distortion-": "How far the gradients' magnitudes are distorted, α = {}",
+}
+"""Captions by what the file is called after the section; one that ends in "-" goes on."""
+
+_COMPUTED = {
+    "fig8_variance": "Variance of the adaptive rate, exact and to first order (Fig. 8)",
+    "fig9_simulation": "Simulated variance of the adaptive rate, with and without r_t (Fig. 9)",
+    "fig9_simulation-beta2": "The same for other β2",
+    "rectifier_vs_warmup": "r_t beside warmups",
 }
 
+_SHARED = ("Commits", "Hardware", "Versions")
+"""What is said once where all sections have it in common."""
 
-def report(found: Sequence[Section], rows: Sequence[Row], figures: dict[str, list[Path]]) -> str:
-    """The whole document. ``figures``: by the section's name, paths relative to the document."""
+
+def report(
+    found: Sequence[Section],
+    rows: Sequence[Row],
+    figures: Mapping[str, Sequence[Path]],
+    computed: Sequence[Path] = (),
+    target: float | None = None,
+) -> str:
+    """The whole document.
+
+    Args:
+        found: the store's sections.
+        rows: the scorecard.
+        figures: by the section's name, paths relative to the document.
+        computed: those of the computations, likewise.
+        target: of the times to a target; None: as each section suggests (`times.race`).
+    """
+    facts = [_what_ran(section) for section in found]
+    shared = {name: facts[0][name] for name in _SHARED if len({f[name] for f in facts}) == 1}
+    shared = shared if len(found) > 1 else {}
     parts = ["# Report", _first_words(found, rows)]
-    for section in found:
-        parts.append(_section(section, figures.get(section.name, [])))
+    if shared:
+        parts.append("Of all runs:\n\n" + _listed(shared))
+    for section, own in zip(found, facts, strict=True):
+        said = {name: value for name, value in own.items() if name not in shared}
+        parts.append(_section(section, said, figures.get(section.name, []), target))
+    if computed:
+        parts += ["## Computed, without training", *(_figure(p, p.stem, "") for p in computed)]
     parts += [claims(rows, level=2), _how_to_read(), _again(found)]
     return "\n\n".join(parts) + "\n"
 
@@ -113,34 +163,70 @@ def _first_words(found: Sequence[Section], rows: Sequence[Row]) -> str:
     return "\n".join([lines[0], "", *lines[1:]])
 
 
-def _section(section: Section, figures: Sequence[Path]) -> str:
+def _section(
+    section: Section, facts: Mapping[str, str], figures: Sequence[Path], target: float | None
+) -> str:
     parts: list[str] = [f"## {_text(section.title)}"]
     if warning := banner(section.task, section.protocol, section.dataset):
         parts.append("\n".join(f"> **{line}.**  " for line in warning.splitlines()))
     if section.within_warmup:
-        parts.append(f"> {WITHIN_WARMUP}")
-    parts.append(_what_ran(section))
-    tables: dict[str, list[str]] = {}  # a run that is tested only at its end has one for all kinds
-    for kind in section.kinds():
-        grid = section.grid(kind)
-        table = f"{_grid_table(grid)}\n\n{_robustness_table(grid)}"
-        tables.setdefault(table, []).append(SCORES[kind])
-    for table, kinds in tables.items():
-        parts += [f"### Test {metric_title(section.metric)}: {', '.join(kinds)}", table]
-    for path in figures:
-        what = path.stem.removeprefix(f"{section.name}-")
-        caption = _FIGURES.get(what)
-        if caption is None:
-            optimizer = what.removeprefix("rates-")
-            caption = f"Curves at every learning rate, settings of {optimizer} apart (Fig. 7)"
-        vector = path.with_suffix(".pdf")
-        parts.append(f"![{caption}]({path.as_posix()})\n\n*{caption}* ([PDF]({vector.as_posix()}))")
+        parts.append("> All runs lie inside RAdam's own warmup (see *How to read the numbers*).")
+    parts.append(_listed(facts))
+    parts += _tables(section, target)
+    parts += [
+        _figure(path, path.stem.removeprefix(f"{section.name}-"), section.title + ": ")
+        for path in figures
+    ]
     if (translated := examples(section)) is not None:
         parts += ["### Translations", translated]
     return "\n\n".join(parts)
 
 
-def _what_ran(section: Section) -> str:
+def _tables(section: Section, target: float | None) -> list[str]:
+    """One table of cells for all kinds of score; the others are of the first kind."""
+    kinds = section.kinds()
+    if not kinds:
+        return []
+    first, *others = kinds
+    grid = section.grid(first)
+    compared = Comparisons(grid)
+    named = ", ".join(SCORES[kind] for kind in kinds)
+    parts = [f"### Test {metric_title(section.metric)}: {named}"]
+    parts.append(_markdown(cells_table(section, first, others)))
+    parts.append(_markdown(robustness_table(grid, first)))
+    against = comparisons_table(compared, first)
+    bought = budget_table(compared, race(section, grid, target), first)
+    if against is not None:
+        parts += ["### Against each other", _markdown(against)]
+        said = [interaction_text(compared)]
+        if compared.lrs and len(grid.cells) and any(cell.n > 1 for cell in grid.cells.values()):
+            seeds = min(cell.n for cell in grid.cells.values() if cell.n)
+            said.append(f"Expected scores are compared {compared.pairing.text(seeds)}.")
+        parts += [" ".join(text for text in said if text)] if any(said) else []
+    if bought is not None:
+        parts += ["### What tuning and time buy", _markdown(bought)]
+    return parts
+
+
+def _figure(path: Path, what: str, of: str) -> str:
+    """A figure with its caption below; ``of`` is said where the figure cannot be seen."""
+    caption = {**_FIGURES, **_COMPUTED}.get(what)
+    if caption is None:
+        begins = [name for name in _FIGURES if name.endswith("-") and what.startswith(name)]
+        caption = _FIGURES[begins[0]].format(_value(what.removeprefix(begins[0]))) if begins else ""
+    vector = path.with_suffix(".pdf").as_posix()
+    return f"![{_text(of)}{what}]({path.as_posix()})\n\n*{caption}* ([PDF]({vector}))"
+
+
+def _value(text: str) -> str:
+    """An α as it is written elsewhere; anything else as it is."""
+    try:
+        return rate(float(text))
+    except ValueError:
+        return title(text)
+
+
+def _what_ran(section: Section) -> dict[str, str]:
     runs = section.runs
     statuses = runs.group_by("status").len().sort("len", descending=True)
     by_status = ", ".join(f"{count} {status}" for status, count in statuses.iter_rows())
@@ -165,6 +251,10 @@ def _what_ran(section: Section) -> str:
     errors = runs.filter(pl.col("status") == "failed")["error"].drop_nulls().unique().to_list()
     if errors:
         facts["Errors"] = "; ".join(error.strip().splitlines()[-1] for error in sorted(errors)[:5])
+    return facts
+
+
+def _listed(facts: Mapping[str, str]) -> str:
     return "\n".join(f"- {name}: {_text(value)}" for name, value in facts.items())
 
 
@@ -173,31 +263,20 @@ def _distinct(runs: pl.DataFrame, column: str) -> str:
     return "; ".join(str(value) for value in values) or "unknown"
 
 
-def _grid_table(grid: Grid) -> str:
+def _markdown(found: TextTable) -> str:
     rows = []
-    for method in grid.methods:
-        best = grid.best(method)
+    for method, words in found.rows:
         row = [_text(method.label)]
-        for lr in grid.lrs:
-            cell = grid.cells.get((method, lr))
-            first, *rest = cell_text(cell, grid)
-            first = f"**{first}**" if cell is not None and cell is best else first
-            row.append("<br>".join([first, *rest]))
+        for word in words:
+            first, *rest = word.lines
+            row.append("<br>".join([f"**{first}**" if word.strong else first, *rest]))
         rows.append(row)
-    return _table(["optimizer", *(f"α = {rate(lr)}" for lr in grid.lrs)], rows)
-
-
-def _robustness_table(grid: Grid) -> str:
-    rows = []
-    for numbers in robustness(grid):
-        texts = robustness_text(numbers, grid)
-        rows.append([_text(numbers.method.label), *("<br>".join(texts[key]) for key in ROBUSTNESS)])
-    names = [name.replace("\n", " ") for name in ROBUSTNESS.values()]
-    return _table(["optimizer", *names], rows) if rows else ""
+    header = ("optimizer", *(name.replace("\n", " ") for name in found.header))
+    return _table(header, rows) if rows else ""
 
 
 def _how_to_read() -> str:
-    return """## How to read the numbers
+    return f"""## How to read the numbers
 
 - Means are of completed runs, with n and a 95 % t interval over seeds, never narrower than 1.6
   standard errors of the SD that is usual in the section. One seed gives no interval; with two it
@@ -205,7 +284,10 @@ def _how_to_read() -> str:
   How each interval is made and how often it was measured to hold: `docs/statistics.md`.
 - *final* is the test metric after the last update; *best on test* the best over all evaluations,
   as the authors' code reports it (it selects on the test set, so it is optimistic);
-  *validation-selected* the test metric where a validation split did best.
+  *validation-selected* the test metric where a validation split did best. The last two stand in a
+  cell where they differ from the first.
+- *At chance*: the run ended no better than a model that learned nothing (guessing; for text, the
+  frequencies of words). Figures mark such runs by hollow symbols.
 - How many runs diverged stands beside the mean, with the 95 % interval of their share. In the
   robustness numbers a diverged run counts as a model that has learned nothing, as does one that
   ends worse; then they have no interval. Failed and interrupted runs have no score.
@@ -214,8 +296,22 @@ def _how_to_read() -> str:
   from chance (straight lines over log α; "≥": it reaches the grid's end); *expected* the mean
   under a log-uniform α. They depend on the grid's range. An interval needs the same seeds at
   every α; those of best, spread and plateau hold for all α at once.
+- *Lost at next best α*: best − second best mean (of perplexities a ratio, ×). A lower end of 0
+  says that which α is best is not known.
 - *P(RAdam better)* is the probability that a run of RAdam beats the row's optimizer at the same α
-  and seed, ties counting half, with the exact interval over these pairs."""
+  and seed, ties counting half, with the exact interval over these pairs.
+- *Against each other*: differences (of perplexities ratios, ÷). Those of best and spread hold
+  whichever α are the best ones; "best of the others" is whichever other optimizer is the best: a
+  row whose interval lies on the good side of 0 (of ratios 1) is shown to be the best of all. The
+  test of interaction is of "all curves are parallel"; below .05 they are not.
+- *Best of k tried α*: each α once with one seed, and the best of k of them taken by this very
+  score, as somebody does who tunes so: the mean over all choices of k of the grid's α, one number
+  a seed (Tang et al., 2020). The same selection inflates all optimizers' numbers.
+- *Updates to* a score: from the start to the first evaluation that reaches it, at the optimizer's
+  best α; the geometric mean of the runs that come there, and how many do. The score is what the
+  optimizer that comes least far ends at, or the `--target` that was given. Seconds mean something
+  on like hardware alone.
+- {WITHIN_WARMUP}"""
 
 
 def _again(found: Sequence[Section]) -> str:

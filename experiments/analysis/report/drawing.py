@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from experiments.analysis.cells import Grid, Method, Section
@@ -118,6 +119,8 @@ def mark_diverged(axes: Axes, grid: Grid, styles: dict[Method, Style]) -> None:
                 va="center",
                 fontsize=6,
                 color=drawn.colour,
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+                zorder=6,
             )
 
 

@@ -47,7 +47,11 @@ from experiments.analysis.style import Style, style
 from experiments.analysis.wording import metric_title, rate
 
 _DODGE = 0.012  # decades of α between two methods' intervals, so that none hides another
-_BAND = "band: 95 % interval of the mean over seeds, at each point; ×: a run diverged there"
+_BAND = (
+    "band: 95 % interval of the mean over seeds, at each point; ×: a run diverged there; "
+    "○: one ended there that had learned nothing"
+)
+_HOLLOW = "hollow: a run there learned nothing"
 
 
 def draw_section(section: Section, kind: str, folder: Path) -> list[Path]:
@@ -65,6 +69,10 @@ def draw_section(section: Section, kind: str, folder: Path) -> list[Path]:
         records = read_curves(section)
         if records:
             figures.append(("curves", curves_figure(section, best_cells(grid), records)))
+            together = same_rate(section, grid)
+            if section.metric == "bleu" and together:
+                figure = same_rate_figure(section, together, records)
+                figures.append((f"same-rate-{together[0].lr:g}", figure))
             for what, chosen in _rate_panels(methods) if several else ():
                 figures.append((what, rates_figure(section, grid, chosen, records)))
         return [save(figure, folder, section, what) for what, figure in figures]
@@ -94,12 +102,15 @@ def robustness_figure(section: Section, grid: Grid, kind: str, methods: Sequence
         ended = [(cell.lr * dodge, mean) for cell in grid.row(method) if (mean := grid.mean(cell))]
         x, y = [x for x, _ in ended], [mean.value for _, mean in ended]
         axes.plot(x, y, **line(drawn), marker=drawn.marker, label=method.label, zorder=3)
+        _mark_chance(axes, grid, method, drawn, dodge)
         for at, mean in ended:
             if mean.low is not None and mean.high is not None:
                 axes.plot([at, at], [mean.low, mean.high], color=drawn.colour, linewidth=0.9)
                 ends: dict[str, Any] = {"linestyle": "none", "marker": "_", "markersize": 4}
                 axes.plot([at, at], [mean.low, mean.high], color=drawn.colour, **ends)
     fit_means(axes)
+    if any(cell.at_chance for cell in grid.cells.values()):
+        axes.plot([], [], "o", **_hollow(Style("#444444", None)), label=_HOLLOW)
     mark_diverged(axes, grid, styles)
     log_rates(axes, grid.lrs)
     axes.set_ylabel(f"test {metric_title(section.metric)}, {SCORES[kind]}")
@@ -130,6 +141,38 @@ def curves_figure(section: Section, cells: Sequence[Cell], records: CellRecords)
     for axes in (loss, metric):
         epochs(axes, bins=8)
     finish(figure, section, columns, note=f"each at its best α; {_BAND}")
+    return figure
+
+
+def same_rate(section: Section, grid: Grid) -> list[Cell]:
+    """The cells at the α of the most optimizers and runs; of several of these at the protocol's
+    own, else the smallest. Empty where no α has two."""
+    presets = "config.protocol.presets.lr"
+    own = set(section.runs[presets]) if presets in section.runs.columns else set()
+    cells = ((grid.cells.get((method, lr)) for method in grid.methods) for lr in grid.lrs)
+    by_rate = [[cell for cell in row if cell is not None and cell.n] for row in cells]
+
+    def fitness(cells: list[Cell]) -> tuple[int, int, bool]:
+        return len(cells), sum(c.n for c in cells), any(c.lr in own for c in cells)
+
+    found = max(by_rate, key=fitness, default=[])
+    return found if len(found) > 1 else []
+
+
+def same_rate_figure(section: Section, cells: Sequence[Cell], records: CellRecords) -> Figure:
+    """Fig. 1: training loss by epoch of all optimizers at one α."""
+    columns = 2
+    size = (COLUMN, height(section, COLUMN, 2.4, len(cells), columns))
+    figure, axes = plt.subplots(figsize=size)
+    usual = usual_sds(records, "loss")
+    for method, drawn in method_styles([cell.method for cell in cells]).items():
+        (cell,) = (cell for cell in cells if cell.method == method)
+        _draw_curve(axes, curve(records, cell, "loss", None, usual), drawn, method.label)
+    fit_loss([axes])
+    axes.set_ylabel("training loss (nats)")
+    epochs(axes, bins=8)
+    note = _BAND.replace("; ", ";\n", 1)
+    finish(figure, section, columns, note=f"α = {rate(cells[0].lr)}; {note}")
     return figure
 
 
@@ -203,6 +246,22 @@ def _draw_curve(axes: Axes, found: Curve | None, drawn: Style, label: str) -> No
         axes.fill_between(found.epochs, *found.band, color=drawn.colour, alpha=0.18, linewidth=0)
     for epoch, value in found.ends:
         axes.plot(epoch, value, "x", color=drawn.colour, markersize=6, markeredgewidth=1.5)
+    for epoch, value in found.at_chance:
+        axes.plot(epoch, value, "o", **_hollow(drawn))
+
+
+def _mark_chance(axes: Axes, grid: Grid, method: Method, drawn: Style, dodge: float) -> None:
+    """Hollow symbols, and one in the legend, where a run ended that had learned nothing."""
+    for cell in grid.row(method):
+        mean = grid.mean(cell)
+        if cell.at_chance and mean is not None:
+            look = {**_hollow(drawn), "marker": drawn.marker}
+            axes.plot(cell.lr * dodge, mean.value, **look)
+
+
+def _hollow(drawn: Style) -> dict[str, Any]:
+    look = {"markerfacecolor": "white", "markeredgecolor": drawn.colour, "markeredgewidth": 1.2}
+    return {"linestyle": "none", "markersize": 5.5, "zorder": 4, **look}
 
 
 def _intervals(fewest: int, most: int) -> str:

@@ -86,12 +86,13 @@ def ridges_figure(section: Section, runs: Runs, quantity: str, lr: float) -> Fig
             edges, share = _pooled(runs[method], quantity, update)
             if edges is None:
                 continue
-            base = len(updates) - 1 - place
-            ridge = base + OVERLAP * np.minimum(share / CUT, 1)
+            base, inner = len(updates) - 1 - place, share[1:-1]
+            ridge = base + OVERLAP * np.minimum(inner / CUT, 1)
             shape = {"step": "post", "zorder": 2 + place}
-            top = np.append(ridge, ridge[-1])
+            top, edges = np.append(ridge, ridge[-1]), edges[1:-1]
             axes.fill_between(edges, base, top, color=drawn.colour, alpha=0.75, lw=0, **shape)
             axes.plot(edges, top, drawstyle="steps-post", color="white", lw=0.5, zorder=2 + place)
+            _beyond(axes, share, edges, base)
         axes.set_title(method.label, color=drawn.colour)
         if quantity == "gradient":
             axes.axvline(TINY, color="#444444", lw=0.6, dashes=(3, 2), zorder=1)
@@ -102,10 +103,19 @@ def ridges_figure(section: Section, runs: Runs, quantity: str, lr: float) -> Fig
     seeds = max(len(taken) for taken in runs.values())
     note = (
         f"α = {rate(lr)}, all parameters, {seeds} seed{'s' * (seeds > 1)} together; natural "
-        f"logarithm; outer bins: all beyond; ridges cut at {CUT:.0%} in a bin"
+        f"logarithm; ridges cut at {CUT:.0%} in a bin; numbers: the share beyond the axis, zeros "
+        "included"
     )
     finish(figure, section, 1, note)
     return figure
+
+
+def _beyond(axes: Axes, share: Floats, edges: Floats, base: float) -> None:
+    """The shares of the outer bins in words: as ridges they would be bars that hide the others."""
+    for part, x, side in ((share[0], edges[0], "left"), (share[-1], edges[-1], "right")):
+        if part >= 0.005:
+            place: dict[str, Any] = {"ha": side, "va": "bottom", "fontsize": 5, "color": "#444444"}
+            axes.text(x, base + 0.08, f"{part:.0%}", zorder=30, **place)
 
 
 def _pooled(taken: Sequence[Sequence[dict[str, Any]]], quantity: str, update: int) -> Any:

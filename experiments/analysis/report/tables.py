@@ -1,7 +1,4 @@
-"""The tables of a section: optimizer × α, robustness numbers, the scorecard; for a terminal.
-
-The words of a cell are made once, by the ``*_text`` functions, for the terminal and the report.
-"""
+"""For the terminal: the tables of the sections, and the scorecard."""
 
 from collections.abc import Sequence
 
@@ -11,27 +8,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from experiments.analysis.cells import SCORES, SUBJECT, Cell, Grid, Method, Section, sections
+from experiments.analysis.cells import Method, sections
 from experiments.analysis.claims import Row, Verdict
-from experiments.analysis.robustness import Robustness, robustness
-from experiments.analysis.statistics import LOG, Estimate, number, probability_of_improvement
-from experiments.analysis.style import NOT_RUN, NOT_SUPPORTED, SUPPORTED, UNDECIDED, style
-from experiments.analysis.wording import (
-    WITHIN_WARMUP,
-    banner,
-    data_title,
-    metric_title,
-    rate,
+from experiments.analysis.comparisons import Comparisons
+from experiments.analysis.report.text_tables import (
+    TextTable,
+    cells_table,
+    interaction_text,
+    robustness_table,
 )
+from experiments.analysis.style import NOT_RUN, NOT_SUPPORTED, SUPPORTED, UNDECIDED, style
+from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title
 
-ROBUSTNESS = {
-    "best": "best mean",
-    "spread": "spread",
-    "plateau": "plateau,\ndecades",
-    "expected": "expected",
-    "beaten": "P(RAdam\nbetter)",
-}
-"""Columns of the robustness numbers, explained in the report."""
+IN_TERMINAL = ("best", "spread", "plateau", "expected", "beaten")
+"""The robustness numbers for which 80 columns have room."""
 
 VERDICT_COLOURS = {
     Verdict.SUPPORTED: SUPPORTED,
@@ -56,36 +46,21 @@ def summary_table(results: pl.DataFrame, kind: str = "final") -> RenderableType:
         if section.within_warmup:
             parts.append(Text(WITHIN_WARMUP, style="red"))
         grid = section.grid(kind)
-        parts.append(grid_table(section, grid, kind))
-        parts.append(robustness_table(section, grid, kind))
+        parts.append(rich_table(cells_table(section, kind)))
+        parts.append(rich_table(robustness_table(grid, kind, IN_TERMINAL)))
+        if said := interaction_text(Comparisons(grid)):
+            parts.append(Text(said, style="dim"))
     return Group(*parts)
 
 
-def grid_table(section: Section, grid: Grid, kind: str) -> Table:
-    """Optimizer × α: mean, 95 % interval, n, divergences; each method's best α in bold."""
-    average = f"{grid.scale.average} of completed runs, 95 % interval, n"
-    table = _table(f"test {metric_title(section.metric)}, {SCORES[kind]}: {average}")
-    for lr in grid.lrs:
-        table.add_column(f"α = {rate(lr)}", justify="right")
-    for method in grid.methods:
-        best = grid.best(method)
-        cells = [grid.cells.get((method, lr)) for lr in grid.lrs]
-        texts = [
-            Text("\n".join(cell_text(cell, grid)), style="bold" if cell and cell is best else "")
-            for cell in cells
-        ]
-        table.add_row(_name(method), *texts)
-    return table
-
-
-def robustness_table(section: Section, grid: Grid, kind: str) -> Table:
-    """The robustness numbers of every method with runs."""
-    table = _table(f"learning-rate robustness, {SCORES[kind]}, α from {_range(grid)}")
-    for name in ROBUSTNESS.values():
+def rich_table(found: TextTable) -> Table:
+    """A table of a section for the terminal; what stands out in bold."""
+    table = _table(found.title)
+    for name in found.header:
         table.add_column(name, justify="right")
-    for numbers in robustness(grid):
-        texts = robustness_text(numbers, grid)
-        table.add_row(_name(numbers.method), *("\n".join(texts[key]) for key in ROBUSTNESS))
+    for method, cells in found.rows:
+        texts = (Text("\n".join(w.lines), style="bold" if w.strong else "") for w in cells)
+        table.add_row(_name(method), *texts)
     return table
 
 
@@ -135,84 +110,6 @@ def verdict_text(row: Row) -> str:
     if row.verdict is not None:
         return str(row.verdict)
     return f"decides nothing (reads: {row.reading})"
-
-
-def cell_text(cell: Cell | None, grid: Grid) -> list[str]:
-    """Mean of the completed runs, its interval, n and what went wrong, as short lines."""
-    if cell is None:
-        return ["not run"]
-    if not cell.n:
-        return [f"{cell.unscored} without a score"]
-    if cell.all_diverged:
-        return ["diverged", f"{cell.diverged} of {cell.n}"]
-    lines = [*_lines(grid.mean(cell)), f"n = {cell.n - cell.diverged}"]
-    if cell.diverged:
-        lines.append(f"{cell.diverged} of {cell.n} diverged{_percent(cell.how_often)}")
-    if cell.at_chance:
-        lines.append(f"{cell.at_chance} at chance")
-    if cell.unscored:
-        lines.append(f"{cell.unscored} without a score")
-    return lines
-
-
-def robustness_text(numbers: Robustness, grid: Grid) -> dict[str, list[str]]:
-    """The numbers by the keys of ROBUSTNESS, as short lines; "–" where a grid of one α has none."""
-    best = [*_lines(numbers.best), f"at {rate(numbers.best_lr)}"]
-    if numbers.diverged:
-        best.append(f"{numbers.diverged} diverged")
-    if numbers.missing:
-        best.append(f"not at {', '.join(rate(lr) for lr in numbers.missing)}")
-    plateau, spread = _lines(numbers.plateau), _lines(numbers.spread)
-    if grid.scale is LOG:
-        spread[0] = f"× {spread[0]}"
-    if numbers.plateau is not None and numbers.open_ended and numbers.plateau.value > 0:
-        plateau[0] = f"≥ {plateau[0]}"
-    return {
-        "best": best,
-        "spread": spread,
-        "plateau": plateau,
-        "expected": _lines(numbers.expected),
-        "beaten": _lines(beaten_by_radam(numbers.method, grid)),
-    }
-
-
-def beaten_by_radam(method: Method, grid: Grid) -> Estimate | None:
-    """How probable it is that a run of RAdam beats one of the method, over α and seeds of both."""
-    radam = [m for m in grid.methods if m.optimizer == SUBJECT]
-    if len(radam) != 1 or method.optimizer == SUBJECT:
-        return None
-    ours = {cell.lr: dict(zip(cell.seeds, cell.scores, strict=True)) for cell in grid.row(radam[0])}
-    pairs = []
-    for cell in grid.row(method):
-        theirs = dict(zip(cell.seeds, cell.scores, strict=True))
-        shared = sorted(theirs.keys() & ours.get(cell.lr, {}).keys())
-        if shared:
-            pairs.append(([ours[cell.lr][s] for s in shared], [theirs[s] for s in shared]))
-    if not pairs:
-        return None
-    return probability_of_improvement([x for x, _ in pairs], [y for _, y in pairs], grid.direction)
-
-
-def _lines(estimate: Estimate | None) -> list[str]:
-    """The value, and its interval if it has one."""
-    if estimate is None:
-        return ["–"]
-    lines = [number(estimate.value)]
-    if estimate.low is not None and estimate.high is not None:
-        lines.append(f"{number(estimate.low)}–{number(estimate.high)}")
-    return lines
-
-
-def _percent(share: Estimate | None) -> str:
-    """The interval of a share; "" without one."""
-    if share is None or share.low is None or share.high is None:
-        return ""
-    return f" ({100 * share.low:.0f}–{100 * share.high:.0f} %)"
-
-
-def _range(grid: Grid) -> str:
-    lrs = [cell.lr for cell in grid.cells.values() if cell.n]
-    return f"{rate(min(lrs))} to {rate(max(lrs))}" if lrs else "none"
 
 
 def _name(method: Method) -> Text:

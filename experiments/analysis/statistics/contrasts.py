@@ -78,20 +78,20 @@ def per_seed_budget(table: ArrayLike, k: int) -> Floats:
     return found
 
 
-def interaction_p(tables: ArrayLike) -> float:
+def interaction_p(tables: ArrayLike) -> float | None:
     """p of "the methods differ by the same at every α"; shape (methods, α, seeds).
 
     The ANOVA-type statistic of Brunner, Dette and Munk (1997) on what is left beside the seeds:
-    an F test that allows each cell its own variance. 1 where nothing can be tested.
+    an F test that allows each cell its own variance. None where nothing can be tested.
     """
     scores = np.asarray(tables, dtype=float)
     methods, rates, n = scores.shape
     if min(scores.shape) < 2 or not np.isfinite(scores).all():
-        return 1.0
+        return None
     cells = methods * rates
     own = residual_variances(scores.reshape(cells, n)) / n
     if not own.max() > 0:
-        return 1.0
+        return None
     project = np.kron(_centre(methods), _centre(rates))
     means = scores.mean(axis=2).ravel()
     scale = float(np.diag(project) @ own)

@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from benchmarks.invented_store import RATES, learning_curve, only_section, run
-from experiments.analysis.curves import best_cells, curve, followed_split, read_curves
+from experiments.analysis.curves import (
+    best_cells,
+    curve,
+    followed_split,
+    read_curves,
+    usual_sds,
+)
 from experiments.analysis.dashboard.data import section_data
 from experiments.analysis.report.drawing import heading, method_styles, paper_style
 from experiments.analysis.report.figures import (
@@ -17,6 +23,7 @@ from experiments.analysis.report.figures import (
     rates_figure,
     robustness_figure,
 )
+from experiments.analysis.report.ridges import read_runs, ridges_figure
 from experiments.analysis.style import MARKERS, STYLES, Style, style
 
 
@@ -213,3 +220,82 @@ def test_a_metric_to_be_minimised_with_infinite_scores_is_drawn(tmp_path: Path) 
         "lm1b-recipe-real-robustness",
         "lm1b-recipe-real-profiles",
     ]
+
+
+def translations(root: Path) -> None:
+    """Adam ends at chance at the larger rate; validation is followed."""
+    for optimizer in ("adam", "radam"):
+        for lr in (0.001, 0.003):
+            lost = optimizer == "adam" and lr == 0.003
+            curves = [
+                {"kind": "train", "update": t, "epoch": t / 2, "seconds": t, "loss": 6.0 - 0.1 * t}
+                for t in (1, 2, 3)
+            ]
+            for seed in (1, 2) if lr == 0.003 else (1,):
+                score, fields = 0.0 if lost else 3.0 + seed / 10, {"at_chance": lost}
+                run(root, optimizer, lr, seed, score, task="iwslt14_de_en", curves=curves, **fields)
+
+
+def test_runs_at_chance_are_hollow_and_the_legend_says_so(tmp_path: Path) -> None:
+    translations(tmp_path)
+    _, figure = drawn_texts(tmp_path)
+    hollow = [ln for ln in figure.axes[0].lines if ln.get_markerfacecolor() == "white"]
+    (marked,) = (ln for ln in hollow if len(ln.get_xdata()))
+    assert marked.get_marker() == style("adam").marker
+    assert marked.get_ydata() == [0.0]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "hollow: a run there learned nothing" in legend
+    plt.close(figure)
+    section = only_section(tmp_path)
+    grid, records = section.grid("final"), read_curves(section)
+    adam, radam = grid.methods
+    assert curve(records, grid.cells[adam, 0.003], "loss").at_chance == ((1.5, 5.7),) * 2
+    assert curve(records, grid.cells[radam, 0.003], "loss").at_chance == ()
+
+
+def test_without_runs_at_chance_nothing_is_hollow(tmp_path: Path) -> None:
+    small_store(tmp_path)
+    _, figure = drawn_texts(tmp_path)
+    assert all(ln.get_markerfacecolor() != "white" for ln in figure.axes[0].lines)
+    plt.close(figure)
+
+
+def test_figure_1_is_of_translation_at_the_rate_of_most_runs(tmp_path: Path) -> None:
+    translations(tmp_path / "runs")
+    written = draw_section(only_section(tmp_path / "runs"), "final", tmp_path / "figures")
+    assert "iwslt14_de_en-recipe-real-same-rate-0.003" in [path.stem for path in written]
+
+
+def test_ridges_say_in_words_what_lies_beyond_the_bins(tmp_path: Path) -> None:
+    edges = [-20.5 + 0.5 * place for place in range(43)]
+    counts = [70] + [0] * 19 + [30] + [0] * 21
+    field = {"edges": edges, "counts": counts, "zeros": 70, "elements": 100}
+    record = {"kind": "histogram", "update": 1, "epoch": 0.1, "seconds": 0.1, "gradient": field}
+    run(tmp_path, "radam", 0.1, 1, 50.0, curves=[record])
+    section = only_section(tmp_path)
+    with paper_style():
+        figure = ridges_figure(section, read_runs(section, 0.1), "gradient", 0.1)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["70%"]
+    ridge = next(ln for ln in axes.lines if len(ln.get_xdata()) > 2)
+    assert (min(ridge.get_xdata()), max(ridge.get_xdata())) == (-20.0, 0.0)
+    heights = dict(zip(ridge.get_xdata(), ridge.get_ydata(), strict=True))
+    assert heights[-20.0] == 0.0  # no bar at the left
+    assert [x for x, y in heights.items() if y > 0] == [-10.5]
+    plt.close(figure)
+
+
+def test_no_band_is_narrower_than_is_usual(tmp_path: Path) -> None:
+    """By chance two seeds of one cell lie close together; those of the others do not."""
+    for lr in RATES:
+        for seed in (1, 2):
+            loss = 1.0 + (0.001 if lr == RATES[0] else 0.2) * seed
+            records = [{"kind": "train", "update": 1, "epoch": 1.0, "seconds": 1.0, "loss": loss}]
+            run(tmp_path, "radam", lr, seed, 50.0, curves=records)
+    section = only_section(tmp_path)
+    grid, records = section.grid("final"), read_curves(section)
+    cell = grid.cells[grid.methods[0], RATES[0]]
+    alone = curve(records, cell, "loss").band
+    beside = curve(records, cell, "loss", None, usual_sds(records, "loss")).band
+    assert alone[1] - alone[0] == pytest.approx(0.0127, rel=0.01)
+    assert beside[1] - beside[0] > 0.2
