@@ -5,8 +5,9 @@ of. The state of a parameter is torch's: ``step``, ``exp_avg``, ``exp_avg_sq`` a
 AMSGrad, ``max_exp_avg_sq``.
 """
 
+import copy
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, TypedDict, overload
+from typing import Any, ClassVar, NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -15,45 +16,12 @@ from torch.optim.optimizer import ParamsT
 
 from radam.batches import batches
 from radam.capturable import update_group
-from radam.generic import NO_EPS
-from radam.kernels import Apply, Batch, Update
-from radam.options import check
+from radam.kernels import NO_EPS, Update
+from radam.options import IMPLEMENTATION, NUMBERS, OPTIONS, check
+from radam.state import AVERAGES, Group, State, check_state, own_step, type_of_averages
 
-Group = dict[str, Any]
-
-
-class Options(TypedDict, total=False):
-    """What every class of the family takes by keyword.
-
-    decoupled_weight_decay: the decay acts on the parameter (θ ← θ − αλθ), not on the gradient.
-    epsilon: where ε is added: to sqrt(v) ``before`` the bias correction, or ``after``.
-    maximize: go up the gradient.
-    foreach, fused: which implementation; None chooses the fastest that the tensors allow.
-    capturable: keep the numbers of the update on the device, so that a CUDA graph can hold it.
-    state_dtype: the type of the running averages; None follows the parameter.
-
-    The first two are None unless set: then the variant decides.
-    """
-
-    decoupled_weight_decay: bool | None
-    epsilon: Literal["before", "after"] | None
-    maximize: bool
-    foreach: bool | None
-    fused: bool | None
-    capturable: bool
-    state_dtype: torch.dtype | None
-
-
-OPTIONS: Mapping[str, Any] = {
-    "decoupled_weight_decay": None,
-    "epsilon": None,
-    "maximize": False,
-    "foreach": None,
-    "fused": None,
-    "capturable": False,
-    "state_dtype": None,
-}
-"""The defaults of `Options`."""
+MADE_BY = "radam_class"
+"""The key of a group that says of which class its settings are."""
 
 
 class Weights(NamedTuple):
@@ -88,12 +56,12 @@ class AdamFamily(Optimizer):
     """What each variant sets the switches to."""
 
     def __init__(self, params: ParamsT, variant: str, **options: Any) -> None:
-        switches = self.switches(variant)
-        own = {**OPTIONS, "amsgrad": False, "method": type(self).__name__, **options}
-        own |= {name: value for name, value in switches.items() if own.get(name) is None}
-        check(own)
-        self._known: dict[int, list[Tensor]] = {}
-        super().__init__(params, own)
+        defaults = {**OPTIONS, "amsgrad": False, MADE_BY: type(self).__name__, **options}
+        for name, value in self.switches(variant).items():
+            if defaults.get(name) is None:
+                defaults[name] = value
+        check(defaults)
+        super().__init__(params, defaults)
 
     def _weights(self, group: Group, t: Any) -> Weights:
         """Return what update ``t`` is made of: an int, or a float64 tensor of them."""
@@ -102,7 +70,7 @@ class AdamFamily(Optimizer):
     @classmethod
     def switches(cls, variant: str) -> Mapping[str, Any]:
         """Return what ``variant`` sets. Raises ValueError if there is none of that name."""
-        if variant not in cls.VARIANTS:
+        if not isinstance(variant, str) or variant not in cls.VARIANTS:
             known = ", ".join(map(repr, cls.VARIANTS))
             raise ValueError(f"variant is {variant!r}; write one of {known}")
         return cls.VARIANTS[variant]
@@ -110,13 +78,20 @@ class AdamFamily(Optimizer):
     def add_param_group(self, param_group: Group) -> None:
         """Add parameters, with settings of their own where ``param_group`` has them.
 
-        A ``variant`` in the group sets all its switches, as it does in the constructor.
+        A ``variant`` in the group sets all its switches, as it does in the constructor. The dict
+        itself becomes the group, as in torch.optim; keys that are no options are the user's own.
         """
-        own = {name: value for name, value in param_group.items() if value is not None}
-        if "variant" in own:
-            own = {**self.switches(own.pop("variant")), **own}
-        check(own)
-        super().add_param_group(own)
+        if isinstance(param_group, dict):
+            given = dict(param_group)
+            variant = given.pop("variant", None)
+            switches = self.defaults if variant is None else self.switches(variant)
+            for name in next(iter(self.VARIANTS.values())):
+                if given.get(name) is None:
+                    given[name] = switches[name]
+            check({name: given.get(name, default) for name, default in self.defaults.items()})
+            param_group.pop("variant", None)
+            param_group.update(given)
+        super().add_param_group(param_group)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -130,7 +105,7 @@ class AdamFamily(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for number, group in enumerate(self.param_groups):
+        for group in self.param_groups:
             if group["capturable"]:
                 update_group(group, self.state, self._weights)
                 continue
@@ -140,84 +115,88 @@ class AdamFamily(Optimizer):
                     "a CUDA graph is capturing this step and would repeat its update number for "
                     f"ever; build {type(self).__name__} with capturable=True"
                 )
-            known = self._known.setdefault(number, [])
-            for t, batch, apply in batches(group, self.state, known):
-                self._update(group, t, batch, apply)
+            self._launch(group)
         return loss
 
-    def _update(self, group: Group, t: int, batch: Batch, apply: Apply) -> None:
+    @torch._disable_dynamo  # type: ignore[attr-defined]  # The numbers are the host's.
+    def _launch(self, group: Group) -> None:
+        for t, batch, apply in batches(group, self.state):
+            apply(batch, self._update(group, t))
+
+    def _update(self, group: Group, t: int) -> Update:
+        """Return the numbers of update ``t``."""
         weights = self._weights(group, t)
-        update = Update(
+        beta1, beta2 = group["betas"]
+        return Update(
             t=t,
             lr=float(group["lr"]),
-            betas=group["betas"],
-            eps=group["eps"] if weights.eps else NO_EPS,
+            betas=(float(beta1), float(beta2)),
+            eps=float(group["eps"]) if weights.eps else NO_EPS,
             eps_after=group["epsilon"] == "after",
-            weight_decay=group["weight_decay"],
+            weight_decay=float(group["weight_decay"]),
             decoupled=group["decoupled_weight_decay"],
             maximize=group["maximize"],
             adaptive=weights.adaptive,
             momentum=weights.momentum,
-            learning=weights.learning,
+            learning1=weights.learning,
         )
-        apply(batch, update)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return state and settings as torch.optim's optimizers do, each step a tensor of its own.
-
-        (Parameters in step share their step tensor here; elsewhere it is counted up in place.)
-        """
-        result = super().state_dict()
-        result["state"] = {
-            key: {**state, "step": state["step"].clone()} if "step" in state else state
-            for key, state in result["state"].items()
-        }
-        return result
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state of this class, of another of the family, or of torch.optim's Adam or RAdam.
 
         From another class's state come the running averages and the numbers (lr, betas, eps,
-        weight_decay, maximize); what update is made stays as this optimizer was built.
+        weight_decay, maximize); what update is made stays as this optimizer was built. How it is
+        computed (foreach, fused, capturable, state_dtype) stays so in any case.
 
         Raises:
             ValueError: if the groups do not match, or the state is not one of the Adam family.
         """
-        for key, state in state_dict["state"].items():
-            if not {"step", "exp_avg", "exp_avg_sq"} <= state.keys():
-                raise ValueError(
-                    f"the state of parameter {key} holds {', '.join(state) or 'nothing'}; the Adam "
-                    "family needs step, exp_avg and exp_avg_sq: load a checkpoint of one of it"
-                )
-        super().load_state_dict(state_dict)
-        self._reload_wide_state(state_dict)
+        last = self.register_load_state_dict_pre_hook(lambda _, loaded: self._receive(loaded))
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            last.remove()
 
-    def _reload_wide_state(self, state_dict: dict[str, Any]) -> None:
-        """Load again, unrounded, what torch has cast to the type of a half-precision parameter."""
-        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
-            if group["state_dtype"] is None:
-                continue
-            for p, key in zip(group["params"], saved["params"], strict=True):
-                for name, value in state_dict["state"].get(key, {}).items():
-                    if name != "step" and isinstance(value, Tensor):
-                        self.state[p][name] = value.to(p.device, group["state_dtype"])
+    def _receive(self, state_dict: dict[str, Any]) -> dict[str, Any]:
+        """Check what the user's own hooks have made of a state, and wrap what is to stay as it is.
+
+        (Torch would round the averages to the type of a half-precision parameter.)
+        """
+        states = dict(state_dict["state"])
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=False):
+            for key in saved["params"]:
+                state = states.get(key, {})
+                check_state(state, key)
+                if group["state_dtype"] is not None and state:
+                    wide = {name: _AsSaved(state[name]) for name in AVERAGES if name in state}
+                    states[key] = {**state, **wide}
+        return {**state_dict, "state": states}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        before = self.__dict__.get("param_groups")
+        built = self.__dict__.get("param_groups")
         super().__setstate__(saved)
-        self._known = {}
-        for number, group in enumerate(self.param_groups):
-            own = {**self.defaults, **(before[number] if before else {})}
-            foreign = group.get("method") != type(self).__name__
-            for name in self.defaults:
-                if name not in group or (foreign and name not in NUMBERS):
-                    group[name] = own[name]
-            for state in (self.state[p] for p in group["params"] if p in self.state):
-                if not isinstance(state["step"], Tensor):
-                    state["step"] = torch.tensor(float(state["step"]))
-                if group["amsgrad"]:  # From a state of Adam: v is the maximum that it knows of.
-                    state.setdefault("max_exp_avg_sq", state["exp_avg_sq"].clone())
+        if built is None:  # Unpickled: all is as it was.
+            return
+        for before, group in zip(built, self.param_groups, strict=True):
+            foreign = group.get(MADE_BY) != type(self).__name__
+            for name, value in self.defaults.items():
+                stays = name not in NUMBERS if foreign else name in IMPLEMENTATION
+                if stays or name not in group:
+                    group[name] = before.get(name, value)
+            for p in group["params"]:
+                if state := self.state.get(p):
+                    self._own(p, state, group)
+
+    def _own(self, p: Tensor, state: State, group: Group) -> None:
+        """Finish the loading of a state: unwrap it, and count in a tensor of its own."""
+        for name, value in state.items():
+            if isinstance(value, _AsSaved):
+                state[name] = value.tensor.to(p.device, type_of_averages(p, group))
+        state["step"] = own_step(copy.deepcopy(state["step"]), p, group)
 
 
-NUMBERS = ("lr", "betas", "eps", "weight_decay", "maximize")
-"""The settings that mean the same in every class, torch.optim's included."""
+class _AsSaved:
+    """A tensor wrapped up, so that torch does not round it to the type of its parameter."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor

@@ -13,49 +13,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from radam.batches import (
-    HALF,
-    STATE_NAMES,
-    Group,
-    State,
-    as_real,
-    begin,
-    follow,
-    is_dense,
-    refuse_sparse,
-)
-from radam.generic import NO_EPS
+from radam.kernels import NO_EPS, computed_in
+from radam.state import Group, State, as_reals, follow, is_dense, rounds
 
 
 def update_group(
     group: Group, states: dict[Tensor, State], weights: Callable[[Group, Tensor], Any]
 ) -> None:
     """Make one update of the parameters of ``group`` that have a gradient."""
-    params: list[Tensor] = [p for p in group["params"] if p.grad is not None]
+    for params in rounds([p for p in group["params"] if p.grad is not None]):
+        _update_each(params, group, states, weights)
+
+
+def _update_each(
+    params: list[Tensor],
+    group: Group,
+    states: dict[Tensor, State],
+    weights: Callable[[Group, Tensor], Any],
+) -> None:
     for p in params:
-        refuse_sparse(p.grad)
-        follow(p, states[p] or begin(p, group, states), group)
+        follow(p, states[p], group)
+    seen = {p: as_reals(p, states[p], group) for p in params}
     for device in dict.fromkeys(p.device for p in params):
         here = [p for p in params if p.device == device]
-        steps = _own_steps([states[p] for p in here], device)
+        steps = [states[p]["step"] for p in here]
         torch._foreach_add_(steps, 1)
-        t = torch.stack(steps).double()
+        t = torch.stack([step.reshape(()) for step in steps]).double()
         exact = numbers(group, weights(group, t), t)
         rows = {torch.float64: exact, torch.float32: exact.float()}
         for number, p in enumerate(here):
-            names = STATE_NAMES[group["amsgrad"]]
-            tensors = [as_real(x) for x in (p, p.grad, *(states[p][name] for name in names))]
-            row = rows[torch.float32 if tensors[2].dtype in HALF else tensors[2].dtype][number]
+            tensors = seen[p]
+            row = rows[computed_in(tensors[0], tensors[2])][number]
             _implementation(tensors)(row, group["maximize"], tensors)
-
-
-def _own_steps(states: list[State], device: torch.device) -> list[Tensor]:
-    """Give each parameter a step tensor of its own on its device, to be counted up in place."""
-    steps = [state["step"] for state in states]
-    if len(set(map(id, steps))) < len(steps) or any(step.device != device for step in steps):
-        for state in states:
-            state["step"] = state["step"].to(device, torch.float32, copy=True)
-    return [state["step"] for state in states]
 
 
 def numbers(group: Group, weights: Any, t: Tensor) -> Tensor:
@@ -111,7 +100,7 @@ def unfused(row: Tensor, maximize: bool, tensors: list[Tensor]) -> None:
     adaptive_step = rate * first / (second.sqrt() / scale + eps)
     step = torch.where(rate != 0, adaptive_step, torch.zeros_like(theta))
     step = torch.where(momentum != 0, momentum * first, step)
-    p.copy_(theta * decay - step)
+    p.copy_((theta * decay - step).to(p.dtype))
 
 
 def fused(row: Tensor, maximize: bool, tensors: list[Tensor]) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from radam.adam_family import AdamFamily
-from radam.generic import NO_EPS
+from radam.kernels import NO_EPS
 
 
 def last_update(

@@ -1,16 +1,17 @@
 """The optimizers of the Adam family: each says what its update t is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Unpack
 
-import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from radam.adam_family import AdamFamily, Group, Options, Weights
-from radam.generic import TRACTABLE
-from radam.kernels import Apply, Batch
+from radam.adam_family import AdamFamily, Weights
+from radam.kernels import Update
+from radam.options import Options, takes_options
 from radam.rectification import rectification, rho
+from radam.state import Group
 
 ADAM_PAPER = {"decoupled_weight_decay": True, "epsilon": "before"}
 
@@ -37,6 +38,7 @@ class Adam(AdamFamily):
         "torch": {"decoupled_weight_decay": False, "epsilon": "after"},
     }
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -64,6 +66,7 @@ class AdamW(Adam):
         "torch": {"decoupled_weight_decay": True, "epsilon": "after"},
     }
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -82,6 +85,7 @@ class AdamW(Adam):
 class AMSGrad(Adam):
     """Adam with the running maximum of v. ``variant="torch"`` is torch.optim.Adam's amsgrad."""
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -99,6 +103,7 @@ class AMSGrad(Adam):
 class AdamEps(Adam):
     """Adam with ε = 1e-4 before the bias correction (paper, §3.1): it damps the early variance."""
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -122,6 +127,7 @@ class Adam2k(AdamFamily):
 
     VARIANTS = Adam.VARIANTS
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -171,8 +177,7 @@ class RAdam(AdamFamily):
         variant: ``paper``, ``task``, ``package`` or ``torch``.
         threshold: ``">4"``, ``">=5"`` or ``">5"``, of ρ_t.
         early: ``momentum``, ``skip`` or ``adam``.
-        options: see `radam.adam_family.Options`; ``decoupled_weight_decay`` and ``epsilon`` are
-            there.
+        options: see `Options`; ``decoupled_weight_decay`` and ``epsilon`` are there.
     """
 
     VARIANTS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -187,6 +192,7 @@ class RAdam(AdamFamily):
         },
     }
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -206,6 +212,13 @@ class RAdam(AdamFamily):
     def _weights(self, group: Group, t: Any) -> Weights:
         return _rectified(t, group["betas"][1], group["threshold"], group["early"])
 
+
+TRACTABLE: Mapping[str, Callable[[Any], Any]] = {
+    ">4": lambda length: length > 4,
+    ">=5": lambda length: length >= 5,
+    ">5": lambda length: length > 5,
+}
+"""From which ρ_t on the variance of the adaptive rate counts as tractable."""
 
 EARLY: Mapping[str, Weights] = {
     "momentum": Weights(momentum=1.0),
@@ -233,13 +246,14 @@ class RAdam4Step(AdamFamily):
             ``rectified``, RAdam's own momentum steps; ``skip``, nothing; ``adam``, Adam without
             r_t and ε (as the authors' code has it); ``sgd_then_adam``, four updates of plain SGD
             at the rate 0.1 first, which the moments do not see, then as ``adam``.
-        options: see `radam.adam_family.Options`.
+        options: see `Options`.
     """
 
     VARIANTS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {"decoupled_weight_decay": True, "epsilon": "after"}
     }
 
+    @takes_options
     def __init__(
         self,
         params: ParamsT,
@@ -260,10 +274,9 @@ class RAdam4Step(AdamFamily):
         early = {"rectified": "momentum", "skip": "skip", "adam": "adam", "sgd_then_adam": "adam"}
         return _rectified(t, group["betas"][1], ">4", early[group["first_updates"]])
 
-    def _update(self, group: Group, t: int, batch: Batch, apply: Apply) -> None:
+    def _update(self, group: Group, t: int) -> Update:
         sgd_updates = 4 if group["first_updates"] == "sgd_then_adam" else 0
         if t > sgd_updates:
-            return super()._update(group, t - sgd_updates, batch, apply)
-        lr = -0.1 if group["maximize"] else 0.1
-        torch._foreach_mul_(batch.params, 1 - 0.1 * group["weight_decay"])
-        torch._foreach_add_(batch.params, batch.grads, alpha=-lr)
+            return super()._update(group, t - sgd_updates)
+        sgd = replace(super()._update(group, t), lr=0.1, decoupled=True, gradient=1.0)
+        return replace(sgd, adaptive=0.0, momentum=0.0, learning1=False, learning2=False)

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from radam import optimizers
-from radam.adam_family import OPTIONS, AdamFamily
+from radam.adam_family import AdamFamily
 from radam.options import check as check_values
 from radam.options import remedy
 
@@ -43,15 +43,12 @@ class Entry:
     @cached_property
     def defaults(self) -> Mapping[str, Any]:
         """Every option that it takes, besides parameters and lr, with its default."""
-        parameters = inspect.signature(self.build).parameters.values()
-        own = {
-            parameter.name: parameter.default
-            for parameter in parameters
-            if parameter.kind is not parameter.VAR_KEYWORD
-            and parameter.name not in ("params", "lr")
+        parameters = inspect.signature(self.build).parameters
+        return {
+            name: parameter.default
+            for name, parameter in parameters.items()
+            if name not in ("params", "lr")
         }
-        takes_options = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-        return {**own, **OPTIONS} if takes_options else own
 
     def captured(self, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What to add to ``options`` for a step that a CUDA graph can hold; None if none can."""
@@ -140,4 +137,5 @@ def check(name: str, options: Mapping[str, Any]) -> None:
     build = ZOO[name].build
     if "variant" in options and isinstance(build, type) and issubclass(build, AdamFamily):
         build.switches(options["variant"])
-    check_values({key: value for key, value in options.items() if value is not known[key]})
+    given = {key: value for key, value in options.items() if value is not known[key]}
+    check_values({"lr": options["lr"], **given} if "lr" in options else given)
