@@ -4,6 +4,7 @@
 ``python -m experiments.report table``    optimizer × α and robustness numbers, in the terminal
 ``python -m experiments.report claims``   the scorecard of the paper's claims
 ``python -m experiments.report figures``  the figures, PNG and PDF
+``python -m experiments.report export``   every table of REPORT.md as tidy CSV and as LaTeX
 ``python -m experiments.report dashboard``  the page; with --live served here, following a sweep
 ``python -m experiments.report wandb``    the store in Weights & Biases, with its views
 """
@@ -21,7 +22,10 @@ from experiments.analysis.claims import Row, as_data, scorecard
 from experiments.analysis.report.document import claims as claims_document
 from experiments.analysis.report.document import report as report_document
 from experiments.analysis.report.document import verdicts
+from experiments.analysis.report.latex import claims_latex, latex
 from experiments.analysis.report.tables import scorecard_table, summary_table
+from experiments.analysis.report.text_tables import section_tables
+from experiments.analysis.report.tidy import tidy
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.terminal.arguments import Parser, folder
@@ -51,9 +55,10 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "table", "claims", "figures", "dashboard", "wandb"),
-        help="all: tables, claims, figures and REPORT.md (the default); or one of them; dashboard: "
-        "one HTML file to look around in; wandb: mirror the runs to Weights & Biases",
+        choices=("all", "table", "claims", "figures", "export", "dashboard", "wandb"),
+        help="all: tables, claims, figures and REPORT.md (the default); or one of them; export: "
+        "every table of REPORT.md as tidy CSV and as LaTeX; dashboard: one HTML file to look "
+        "around in; wandb: mirror the runs to Weights & Biases",
     )
     made.add_argument("--runs", type=folder, default=Path("runs"), help="the store (default: runs)")
     made.add_argument(
@@ -126,6 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.what == "all":
         written.append(write_document(found, rows, figures, computed, asked.target, asked.out))
         written.append(write_rows(results, asked.out))
+    if asked.what == "export":
+        written += write_tables(found, scorecard(found, asked.runs), asked.target, asked.out)
     if written:
         say("\nWritten:")
     for path in written:
@@ -210,6 +217,22 @@ def write_document(
     path, own = out / "REPORT.md", [p.relative_to(out) for p in computed]
     write_atomic(path, report_document(found, rows, relative, own, target))
     return path
+
+
+def write_tables(
+    found: Sequence[Section], rows: Sequence[Row], target: float | None, out: Path
+) -> list[Path]:
+    """``tables/``: a CSV a table with the numbers of all sections, and a LaTeX file a section and
+    table with the words of REPORT.md. All are made before the first is written."""
+    files = {f"{name}.csv": table.write_csv() for name, table in tidy(found, rows, target).items()}
+    for section in found:
+        words = section_tables(section, target)
+        for table in words.tables if words is not None else ():
+            files[f"{section.name}-{table.name}.tex"] = latex(table, section.title)
+    files["claims.tex"] = claims_latex(rows)
+    for name, content in files.items():
+        write_atomic(out / "tables" / name, content)
+    return [out / "tables" / name for name in files]
 
 
 def write_rows(results: pl.DataFrame, out: Path) -> Path:

@@ -51,6 +51,19 @@ class _Table:
         return statistics.per_seed_expected(self.scores, self.lrs)
 
 
+def budgets(rates: int) -> list[int]:
+    """The numbers of tried rates that are shown of so many: none of one, all of four, then twice
+    and three times each power of two, and all."""
+    every = (k for k in range(1, rates + 1) if k < 5 or _rounded(k) or k == rates)
+    return list(every) if rates > 1 else []
+
+
+def _rounded(k: int) -> bool:
+    while k % 2 == 0:
+        k //= 2
+    return k in (1, 3)
+
+
 class Comparisons:
     """All that compares the methods of a grid."""
 
@@ -96,6 +109,11 @@ class Comparisons:
         first, *each = (statistics.per_seed_expected(scores, self.lrs) for scores in (own, *rest))
         expected = statistics.difference_of_best(first[None], np.array(each))
         return Comparison(method, None, best, self._own(expected, n), None)
+
+    @property
+    def most_rates(self) -> int:
+        """At how many α the method with the most of them is compared."""
+        return max((len(table.lrs) for table in self._tables.values()), default=0)
 
     def budget(self, method: Method, k: int) -> Estimate | None:
         """The best score after ``k`` tried rates, the mean over all choices of k of the rates and

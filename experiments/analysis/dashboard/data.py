@@ -5,7 +5,8 @@ draws, chooses and sorts, and computes only what depends on a choice (the mean o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,18 @@ import polars as pl
 
 from experiments.analysis.cells import SCORES, Cell, Grid, Method, Section
 from experiments.analysis.claims import Row
+from experiments.analysis.comparisons import Comparisons, budgets
 from experiments.analysis.curves import best_cells
 from experiments.analysis.dashboard.histograms import histograms_data
 from experiments.analysis.report.tables import VERDICT_COLOURS, verdict_text
-from experiments.analysis.report.text_tables import ROBUSTNESS, cell_text, robustness_text
+from experiments.analysis.report.text_tables import (
+    ROBUSTNESS,
+    cell_text,
+    interaction_text,
+    robustness_text,
+)
 from experiments.analysis.robustness import robustness
-from experiments.analysis.statistics import CONFIDENCE, quantile
+from experiments.analysis.statistics import CONFIDENCE, LOG, Estimate, quantile
 from experiments.analysis.style import style
 from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title, metric_title, rate
 from experiments.tracking.result import TABLE, marked
@@ -91,7 +98,39 @@ def score_data(grid: Grid) -> dict[str, Any]:
             for numbers in robustness(grid)
         ],
         "best": [[places[cell.method], grid.lrs.index(cell.lr)] for cell in best_cells(grid)],
+        "comparisons": comparisons_data(Comparisons(grid), places),
     }
+
+
+def comparisons_data(found: Comparisons, places: Mapping[Method, int]) -> dict[str, Any]:
+    """Every pair of methods, each against the best of all others (``against`` null), the best of so
+    many tried rates by method, and what is said of the interaction with α."""
+    pairs = [found.pair(a, b) for a, b in combinations(found.methods, 2)]
+    best = [each for m in found.methods if (each := found.from_the_best(m)) is not None]
+    tried = budgets(found.most_rates)
+    return {
+        "ratio": found.grid.scale is LOG,
+        "pairs": [
+            {
+                "method": places[each.method],
+                "against": None if each.against is None else places[each.against],
+                **{n: _estimate(getattr(each, n)) for n in ("best", "expected", "spread")},
+            }
+            for each in (*pairs, *best)
+        ],
+        "tried": tried,
+        "budgets": {
+            places[m]: [_estimate(found.budget(m, k)) for k in tried] for m in found.methods
+        },
+        "interaction": interaction_text(found),
+    }
+
+
+def _estimate(found: Estimate | None) -> list[float | int | None] | None:
+    """Value, low, high and n; a number that is not finite is null."""
+    if found is None:
+        return None
+    return [_finite(found.value), _finite(found.low), _finite(found.high), found.n]
 
 
 def cell_data(cell: Cell, grid: Grid) -> dict[str, Any]:

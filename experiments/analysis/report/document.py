@@ -8,19 +8,10 @@ import polars as pl
 
 from experiments.analysis.cells import SCORES, Section
 from experiments.analysis.claims import NO_RUNS, Row, Verdict
-from experiments.analysis.comparisons import Comparisons
 from experiments.analysis.report.tables import verdict_text
-from experiments.analysis.report.text_tables import (
-    TextTable,
-    budget_table,
-    cells_table,
-    comparisons_table,
-    interaction_text,
-    robustness_table,
-)
+from experiments.analysis.report.text_tables import TextTable, section_tables
 from experiments.analysis.report.translations import examples
 from experiments.analysis.style import title
-from experiments.analysis.times import race
 from experiments.analysis.wording import (
     WITHIN_WARMUP,
     banner,
@@ -183,28 +174,17 @@ def _section(
 
 
 def _tables(section: Section, target: float | None) -> list[str]:
-    """One table of cells for all kinds of score; the others are of the first kind."""
-    kinds = section.kinds()
-    if not kinds:
+    found = section_tables(section, target)
+    if found is None:
         return []
-    first, *others = kinds
-    grid = section.grid(first)
-    compared = Comparisons(grid)
-    named = ", ".join(SCORES[kind] for kind in kinds)
+    named = ", ".join(SCORES[kind] for kind in section.kinds())
     parts = [f"### Test {metric_title(section.metric)}: {named}"]
-    parts.append(_markdown(cells_table(section, first, others)))
-    parts.append(_markdown(robustness_table(grid, first)))
-    against = comparisons_table(compared, first)
-    bought = budget_table(compared, race(section, grid, target), first)
-    if against is not None:
-        parts += ["### Against each other", _markdown(against)]
-        said = [interaction_text(compared)]
-        if compared.lrs and len(grid.cells) and any(cell.n > 1 for cell in grid.cells.values()):
-            seeds = min(cell.n for cell in grid.cells.values() if cell.n)
-            said.append(f"Expected scores are compared {compared.pairing.text(seeds)}.")
-        parts += [" ".join(text for text in said if text)] if any(said) else []
-    if bought is not None:
-        parts += ["### What tuning and time buy", _markdown(bought)]
+    parts += [_markdown(found.cells), _markdown(found.robustness)]
+    if found.comparisons is not None:
+        parts += ["### Against each other", _markdown(found.comparisons)]
+        parts += [found.interaction] if found.interaction else []
+    if found.budget is not None:
+        parts += ["### What tuning and time buy", _markdown(found.budget)]
     return parts
 
 

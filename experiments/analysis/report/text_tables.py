@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from experiments.analysis.cells import SCORES, SUBJECT, Cell, Grid, Method, Section
-from experiments.analysis.comparisons import Comparison, Comparisons
+from experiments.analysis.comparisons import Comparison, Comparisons, budgets
 from experiments.analysis.robustness import Robustness, robustness
 from experiments.analysis.statistics import LOG, Estimate, number, probability_of_improvement
 from experiments.analysis.style import title
-from experiments.analysis.times import Race, TimeToTarget
+from experiments.analysis.times import Race, TimeToTarget, race
 from experiments.analysis.wording import metric_title, rate
 
 ROBUSTNESS = {
@@ -39,6 +39,45 @@ class TextTable:
     header: tuple[str, ...]
     """Of the columns after the first, which names the method."""
     rows: tuple[tuple[Method, tuple[Words, ...]], ...]
+
+
+@dataclass(frozen=True)
+class SectionTables:
+    """What the report shows of a section's scores."""
+
+    cells: TextTable
+    robustness: TextTable
+    comparisons: TextTable | None
+    interaction: str
+    """What the test of interaction and the one of pairing say; "" where there is nothing to say."""
+    budget: TextTable | None
+
+    @property
+    def tables(self) -> list[TextTable]:
+        """Those that there are."""
+        every = (self.cells, self.robustness, self.comparisons, self.budget)
+        return [table for table in every if table is not None]
+
+
+def section_tables(section: Section, target: float | None = None) -> SectionTables | None:
+    """The cells of all kinds of score; the other tables of the first kind that there is. None
+    without a score. ``target``: of the times; None: as the section suggests (`times.race`)."""
+    if not (kinds := section.kinds()):
+        return None
+    first, *others = kinds
+    grid = section.grid(first)
+    compared = Comparisons(grid)
+    seeds = max((cell.n for cell in grid.cells.values()), default=0)
+    said = [interaction_text(compared)]
+    if len(compared.lrs) > 1 and seeds > 1:
+        said.append(f"Expected scores are compared {compared.pairing.text(seeds)}.")
+    return SectionTables(
+        cells=cells_table(section, first, others),
+        robustness=robustness_table(grid, first),
+        comparisons=comparisons_table(compared, first),
+        interaction=" ".join(text for text in said if text),
+        budget=budget_table(compared, race(section, grid, target), first),
+    )
 
 
 def cells_table(section: Section, kind: str, others: Sequence[str] = ()) -> TextTable:
@@ -91,31 +130,27 @@ def comparisons_table(found: Comparisons, kind: str) -> TextTable | None:
     return TextTable("comparisons", heading, tuple(header), tuple(rows))
 
 
-def budget_table(found: Comparisons, race: Race | None, kind: str) -> TextTable | None:
+def budget_table(found: Comparisons, raced: Race | None, kind: str) -> TextTable | None:
     """The best score after so many tried rates, the best of all methods standing out, and the time
     to the target; None where there is neither."""
-    most = max((len(found.grid.row(method)) for method in found.methods), default=0)
-    tried = range(1, most + 1) if most > 1 else ()
-    budgets = [k for k in tried if any(found.budget(m, k) for m in found.methods)]
-    if not budgets and race is None:
+    tried = [k for k in budgets(found.most_rates) if any(found.budget(m, k) for m in found.methods)]
+    if not tried and raced is None:
         return None
-    header = [f"best of {k}\ntried α" for k in budgets]
-    if race is not None:
-        target = f"{race.split} {number(race.target)}"
+    header = [f"best of {k}\ntried α" for k in tried]
+    if raced is not None:
+        target = f"{raced.split} {number(raced.target)}"
         header += [f"updates to\n{target}", "seconds", "× RAdam's\nupdates", "runs that\nreach it"]
     choose = max if found.grid.direction == "max" else min
-    first = {
-        k: choose(b.value for m in found.methods if (b := found.budget(m, k))) for k in budgets
-    }
-    times = {row.method: row for row in race.methods} if race is not None else {}
+    first = {k: choose(b.value for m in found.methods if (b := found.budget(m, k))) for k in tried}
+    times = {row.method: row for row in raced.methods} if raced is not None else {}
     rows = []
     for method in found.methods:
         row = []
-        for k in budgets:
+        for k in tried:
             best = found.budget(method, k)
             strong = best is not None and best.value == first[k]
             row.append(Words(tuple(_lines(best)), strong))
-        if race is not None:
+        if raced is not None:
             row += _time_words(times.get(method))
         rows.append((method, tuple(row)))
     heading = f"what tuning and time buy, {SCORES[kind]}"

@@ -8,7 +8,6 @@ additive effects of cell and seed.
 """
 
 import math
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +25,8 @@ def difference_of_best(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENC
     (Hsu's comparison with the best).
     """
     a, b, se, df = _together(a, b)
-    first = _Values(a.mean(axis=1), se[: len(a)] ** 2)
-    second = _Values(b.mean(axis=1), se[len(a) :] ** 2)
+    first = _Values(a.mean(axis=1), se[: len(a)] ** 2, len(a))
+    second = _Values(b.mean(axis=1), se[len(a) :] ** 2, len(b))
     return _of_largest(first, second, df, a.shape[1], confidence)
 
 
@@ -71,10 +70,12 @@ def per_seed_budget(table: ArrayLike, k: int) -> Floats:
     the grid's rates (without replacement: Tang et al. 2020). The best rate is chosen by the score
     itself, seed by seed, as somebody does who runs each rate once."""
     scores = _checked(table)
-    if not 1 <= k <= len(scores):
-        raise ValueError(f"a budget of {k} among {len(scores)} rates")
-    chosen = [scores[list(rates)].max(axis=0) for rates in combinations(range(len(scores)), k)]
-    found: Floats = np.mean(chosen, axis=0)
+    rates = len(scores)
+    if not 1 <= k <= rates:
+        raise ValueError(f"a budget of {k} among {rates} rates")
+    # Of all choices of k, those whose best is the i-th from below take the rest from below it.
+    weights = [math.comb(i - 1, k - 1) / math.comb(rates, k) for i in range(k, rates + 1)]
+    found: Floats = weights @ np.sort(scores, axis=0)[k - 1 :]
     return found
 
 
@@ -101,17 +102,18 @@ def interaction_p(tables: ArrayLike) -> float | None:
 
 
 class _Values(NamedTuple):
-    """Estimates and their variances."""
+    """Estimates, their variances, and of how many the true largest may be any."""
 
     means: Floats
     variances: Floats
+    among: int
 
 
 def _gaps(means: Floats, variances: Floats) -> _Values:
-    """The differences of all ordered pairs of two different cells."""
-    different = ~np.eye(len(means), dtype=bool)
-    gaps, sums = np.subtract.outer(means, means), np.add.outer(variances, variances)
-    return _Values(gaps[different], sums[different])
+    """The differences of all pairs of cells, as it is positive: the other way round none could be
+    the largest, and yet the truth may lie there."""
+    i, j = np.triu_indices(len(means), 1)
+    return _Values(np.abs(means[i] - means[j]), variances[i] + variances[j], 2 * len(i))
 
 
 def _of_largest(a: _Values, b: _Values, df: float, n: int, confidence: float) -> Estimate:
@@ -126,8 +128,8 @@ def _of_largest(a: _Values, b: _Values, df: float, n: int, confidence: float) ->
     gap = np.subtract.outer(a.means, b.means)
     se = np.sqrt(np.add.outer(a.variances, b.variances))
     tail = (1 - confidence) / 2
-    upper = (gap + quantile(df, 1 - tail / len(b.means)) * se).min(axis=1).max()
-    lower = (gap - quantile(df, 1 - tail / len(a.means)) * se).max(axis=0).min()
+    upper = (gap + quantile(df, 1 - tail / b.among) * se).min(axis=1).max()
+    lower = (gap - quantile(df, 1 - tail / a.among) * se).max(axis=0).min()
     return _interval(value, float(lower), float(upper), n, se)
 
 
