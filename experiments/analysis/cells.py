@@ -69,6 +69,9 @@ LOGARITHMIC = ("perplexity",)
 # to the optimizer, because Adam-2k's runs in the authors' code are longer by those it freezes.
 _OPTIMIZER_FIELDS = ("config.optimizer.", "config.schedule.warmup.", "config.protocol.updates")
 _COMMON_FIELDS = ("config.task.", "config.protocol.", "config.schedule.", "config.training.")
+_DATA = "data"
+"""The digest of the data that were read: the same configuration on other data is no seed of it."""
+
 _OTHERWISE = (
     "config.task.name",
     "config.task.dataset",
@@ -334,7 +337,8 @@ def _section(runs: pl.DataFrame, settings: Settings) -> Section:
         for differing, part in _split(rows, own):
             method = Method(part["optimizer"][0], differing)
             methods.append(method)
-            parts.append(part.with_columns(pl.lit(method.label).alias("method")))
+            named = part.with_columns(pl.lit(method.label).alias("method"))
+            parts.append(_once_a_seed(named))
     order = {name: place for place, name in enumerate(ZOO)}
     methods.sort(key=lambda m: (order.get(m.optimizer, len(order)), m.optimizer, _natural(m)))
     first = runs.row(0, named=True)
@@ -348,6 +352,14 @@ def _section(runs: pl.DataFrame, settings: Settings) -> Section:
         runs=pl.concat(parts),
         methods=tuple(methods),
     )
+
+
+def _once_a_seed(runs: pl.DataFrame) -> pl.DataFrame:
+    """One run of each seed of a cell, the first that came to its end: the same seed twice (written
+    0 and 0.0, say, in stores of before) says no more than once."""
+    unfinished = ~pl.col("status").is_in(["completed", "diverged"])
+    first = runs.sort(unfinished, "started", maintain_order=True)
+    return first.unique(["lr", "seed"], keep="first", maintain_order=True)
 
 
 def _split(rows: pl.DataFrame, fields: list[str]) -> Iterator[tuple[Settings, pl.DataFrame]]:
@@ -366,8 +378,11 @@ def _varying(runs: pl.DataFrame) -> list[str]:
     fields = [
         column
         for column in runs.columns
-        if column.startswith(_OPTIMIZER_FIELDS + _COMMON_FIELDS)
-        and not column.startswith(_OTHERWISE)
+        if column == _DATA
+        or (
+            column.startswith(_OPTIMIZER_FIELDS + _COMMON_FIELDS)
+            and not column.startswith(_OTHERWISE)
+        )
     ]
     counts = runs.select(pl.col(fields).drop_nulls().n_unique()) if fields else pl.DataFrame()
     return [field for field in counts.columns if counts[field][0] > 1]

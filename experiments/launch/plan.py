@@ -12,6 +12,7 @@ from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.status import DONE, UNDER_WAY, Queue, read_queue, state
 from experiments.launch.submission import run_key
+from experiments.tasks.config import TaskConfig
 from experiments.tracking.result import RunState
 from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.wandb.mirror import check_mode
@@ -85,10 +86,25 @@ def make_plan(overrides: Sequence[str]) -> Plan:
     configs = [_settle(c, task.task.dataset) for c in configs]
     store = configs[0].runner.runs_dir
     keys = tuple(run_key(config) for config in configs)
+    _check_data(configs)
     queue = read_queue(store)
     states = tuple(state(RunFolder(store / key), queue) for key in keys)
     dataset = task.task.dataset
     return Plan(tuple(overrides), tuple(configs), keys, queue, states, launcher, dataset, why)
+
+
+def _check_data(configs: Sequence[RunConfig]) -> None:
+    """Refuse a grid with runs in the store that read other data. Raises :class:`UserError`."""
+    digests: dict[TaskConfig, str | None] = {}
+    for config in configs:
+        folder = RunFolder(config.folder)
+        if folder.data is None:
+            continue
+        if config.task not in digests:
+            digests[config.task] = config.task.digest(config.runner.data_dir)
+        digest = digests[config.task]
+        if digest is not None:
+            folder.check_data(digest, f"in {config.runner.data_dir}")
 
 
 def _settle(config: RunConfig, dataset: str) -> RunConfig:

@@ -126,6 +126,13 @@ class TaskConfig(ConfigSection, ABC):
         found = self.resolve_dataset(data_dir)
         return self.model_copy(update={"dataset": found.dataset}), found.reason
 
+    def digest(self, data_dir: Path) -> str | None:
+        """The loaded task's :attr:`~experiments.tasks.task.Task.digest`, where that takes seconds.
+
+        None: load them to know. :attr:`dataset` is settled. Raises as :meth:`resolve_dataset`.
+        """
+        return None
+
     def batches_per_epoch(self, protocol: ProtocolConfig) -> int | None:
         """The batches of an epoch where the configuration alone tells them, else None."""
         return None

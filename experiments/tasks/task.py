@@ -58,6 +58,9 @@ class Task(ABC, Generic[Batch]):
     """What :meth:`evaluate` can be asked for; ``test`` always, ``validation`` where configured."""
     origin: str
     """One line that says which data were read."""
+    digest: str
+    """Differs where the data differ that a run would read, wherever they lie: a run remembers it,
+    and is never gone on with on other data."""
     skipped: int = 0
     """Damaged examples that were left out, where the configuration asks for that."""
     workers: int | None = None

@@ -9,6 +9,9 @@ METRICS = "metrics.jsonl"
 RESULT = "result.json"
 """What became of it (:mod:`experiments.tracking.result`)."""
 
+DATA = "data.json"
+"""Which data it reads: their digest, and in words."""
+
 LOCK = "lock"
 """Held by the process that carries it out."""
 

@@ -67,6 +67,8 @@ class RunResult(BaseModel):
     versions: Annotated[dict[str, str], TABLE]
     origin: Annotated[str, SUMMARY]
     """Which data were read."""
+    data: str | None = None
+    """Their digest; runs of before have none."""
     skipped: int = 0
     """Damaged examples that were left out, by choice."""
     error: Annotated[str | None, SUMMARY, TABLE]

@@ -1,5 +1,6 @@
 """One run's folder in the store: its configuration, records, result, and who may write there."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from experiments.config.schema import RunConfig
 from experiments.config.validate import from_dict
 from experiments.errors import UserError
 from experiments.files import Locked, is_locked, locked, write_atomic
-from experiments.tracking.names import CONFIG, LOCK
+from experiments.tracking.names import CONFIG, DATA, LOCK
 from experiments.tracking.result import RunResult, read_result
 
 
@@ -50,6 +51,34 @@ class RunFolder:
         """Write ``config.yaml``; what it says is enough to carry out the run."""
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         write_atomic(self.path / CONFIG, f"# run {config.run_id}\n{text}")
+
+    @property
+    def data(self) -> dict[str, str] | None:
+        """What the run remembers of its data: ``digest`` and ``origin``; None if nothing."""
+        try:
+            return dict(json.loads((self.path / DATA).read_bytes()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as error:
+            raise UserError(f"{self.path / DATA}: damaged ({error}); remove it") from None
+
+    def write_data(self, digest: str, origin: str) -> None:
+        """Remember which data the run reads."""
+        content = {"digest": digest, "origin": origin}
+        write_atomic(self.path / DATA, json.dumps(content, indent=2) + "\n")
+
+    def check_data(self, digest: str, what: str) -> None:
+        """Refuse other data than the run remembers; ``what``: these, in words.
+
+        Raises :class:`UserError`.
+        """
+        before = self.data
+        if before is not None and before["digest"] != digest:
+            raise UserError(
+                f"{self.path}: this run reads other data ({before['origin']}) than are here now "
+                f"({what}); name the folder of those with RADAM_DATA=..., or another store with "
+                "runner.runs_dir=..., or remove the run's folder to carry it out anew"
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:

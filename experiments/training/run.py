@@ -95,8 +95,10 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
     """
     folder = RunFolder(config.folder)
     if (finished := broadcast(folder.finished_result)) is not None:
+        on_every_rank(lambda: _check_data_of_finished(config, folder))
         return finished
     task, step, schedule, whole = on_every_rank(lambda: prepare(config))
+    on_every_rank(lambda: folder.check_data(task.digest, task.origin))
     with ExitStack() as held:
         on_every_rank(lambda: held.enter_context(folder.locked()) if is_main() else None)
         if (finished := broadcast(folder.finished_result)) is not None:
@@ -105,6 +107,7 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
         started = before.started if before is not None else now()
         if is_main():
             folder.write_config(config)
+            folder.write_data(task.digest, task.origin)
             (folder.path / RESULT).unlink(missing_ok=True)
         loop: Loop | None = None
         try:
@@ -118,6 +121,16 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
         return result
 
 
+def _check_data_of_finished(config: RunConfig, folder: RunFolder) -> None:
+    """Refuse to hand out a result of other data than are here. Raises :class:`UserError`."""
+    if folder.data is None:
+        return
+    digest = config.task.digest(config.runner.data_dir)
+    if digest is None:
+        digest = build_task(config, choose_device(config.runner.device)).digest
+    folder.check_data(digest, f"in {config.runner.data_dir}")
+
+
 def _write(result: RunResult, folder: RunFolder) -> None:
     if is_main():
         result.write(folder.path)
@@ -125,6 +138,8 @@ def _write(result: RunResult, folder: RunFolder) -> None:
 
 def record_failure(config: RunConfig, error: Exception) -> None:
     """Write down that a run of a sweep could not begin; its folder exists already."""
+    if RunFolder(config.folder).finished_result is not None:
+        return
     _result(config, "failed", now(), None, _describe(error)).write(config.folder)
 
 
@@ -188,6 +203,7 @@ def _result(
         },
         versions=provenance.versions(),
         origin=loop.task.origin if loop else "",
+        data=loop.task.digest if loop else None,
         skipped=loop.task.skipped if loop else 0,
         error=error,
         config=config.model_dump(mode="json"),

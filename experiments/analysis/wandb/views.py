@@ -32,6 +32,8 @@ def filters(section: Section) -> dict[str, Any]:
         "dataset": section.dataset,
     }
     for field, _ in section.settings:
+        if f"config.{field}" not in section.runs.columns:
+            continue  # the data's digest, which is no setting
         value = section.runs[f"config.{field}"][0]
         if not (isinstance(value, str) and value.startswith("[")):  # W&B does not filter by lists
             first, *rest = field.split(".")

@@ -64,6 +64,10 @@ class Cifar10Config(TaskConfig):
 
         return resolve_dataset(self.dataset, data_dir)
 
+    def digest(self, data_dir: Path) -> str:
+        """The real data are the published ones bit for bit, or are not read."""
+        return "CIFAR-10" if self.dataset == "real" else "scikit-learn's digits"
+
     def batches_per_epoch(self, protocol: ProtocolConfig) -> int | None:
         if self.dataset == "auto":
             return None

@@ -49,7 +49,7 @@ class Cifar10(Task[CropBatch]):
         check_divisible(protocol.batch_size)
         data = load_cifar10(data_dir, dataset=config.dataset)
         self.config, self.device, self.seed = config, device, seed
-        self.metric = config.metric
+        self.metric, self.digest = config.metric, config.digest(data_dir)
         self.batch_size, self.classes, self.origin = protocol.batch_size, data.classes, data.origin
         train = _first(data.train, config.train_examples)
         kept = len(train) - config.validation_examples

@@ -51,6 +51,8 @@ class ImageNetData:
     skipped: int
     """Damaged pictures that were left out."""
     origin: str
+    digest: str
+    """Of the pictures; see :class:`~experiments.tasks.task.Task`."""
 
 
 def resolve_imagenet(choice: Choice, source: Source, data_dir: Path) -> Resolution:
@@ -131,6 +133,7 @@ def load_imagenet(
         classes=classes,
         skipped=len(skipped),
         origin=portable(_origin(where, train, test, classes, skipped), data_dir),
+        digest=f"{train.digest()} {test.digest()}",
     )
 
 

@@ -59,7 +59,8 @@ class ImageNet(Task[PixelBatch]):
             damaged=config.damaged,
         )
         self.config, self.device = config, device
-        self.classes, self.skipped, self.origin = data.classes, data.skipped, data.origin
+        self.classes, self.skipped = data.classes, data.skipped
+        self.origin, self.digest = data.origin, data.digest
         self.metric = replace(config.metric, chance=100 / data.classes)
         train, test = len(data.train.labels), len(data.test.labels)
         if train < protocol.batch_size:

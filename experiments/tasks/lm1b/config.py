@@ -87,6 +87,11 @@ class Lm1bConfig(TaskConfig):
 
         return resolve_text(self.dataset, self.standin_text, data_dir, self.least_count)
 
+    def digest(self, data_dir: Path) -> str:
+        from experiments.tasks.lm1b.data import open_corpus
+
+        return open_corpus(data_dir, self.text, self.least_count).digest
+
     def batches_per_epoch(self, protocol: ProtocolConfig) -> int | None:
         if self.epoch_updates is None and self.dataset == "real":
             return TRAIN_TOKENS // (protocol.batch_size * self.sequence)

@@ -6,6 +6,8 @@ each shard of text, ``vocabulary.txt`` (a word a line; the line's number is its 
 as the adaptive softmax wants them. The folder gets its name when everything in it is whole.
 """
 
+import hashlib
+import json
 import zlib
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +90,13 @@ class Corpus:
         if found.shape != (self.manifest.words,):
             raise self._damaged(COUNTS, f"{found.shape}, expected ({self.manifest.words},)")
         return found
+
+    @property
+    def digest(self) -> str:
+        """Differs where the tokens do, wherever the folder lies."""
+        shards = {split: [s.crc32 for s in found] for split, found in self.manifest.splits.items()}
+        content = json.dumps([self.manifest.words, shards], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def size(self, split: Split) -> int:
         """Tokens of a split, all shards together; 0 where there is none."""

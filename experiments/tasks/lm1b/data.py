@@ -1,6 +1,7 @@
 """Which text the language model is trained on: One Billion Word, prepared, or a stand-in."""
 
 import platform
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ from experiments.errors import UserError
 from experiments.tasks.config import Resolution
 from experiments.tasks.lm1b.corpus import Corpus, unfinished
 from experiments.tasks.lm1b.published import ARCHIVE, FOLDERS, HUB_FOLDER, present
-from experiments.tasks.lm1b.standin import prepare_standin
+from experiments.tasks.lm1b.standin import EUROPARL, prepare_standin
 from experiments.tasks.lm1b.texts import StandinText
 
 PREPARED = "lm1b_prepared"
@@ -18,8 +19,10 @@ PREPARE = "python -m scripts.prepare_lm1b"
 
 
 def folder_of(data_dir: Path, text: str, least_count: int) -> Path:
-    """Where a prepared text lies. Python's documentation differs with Python."""
+    """Where a prepared text lies. A stand-in's name says of what it was made."""
     version = f"-{platform.python_version()}" if text == "pydoc" else ""
+    if text == "europarlmin" and (debates := data_dir / EUROPARL).is_file():
+        version = f"-{zlib.crc32(debates.read_bytes()):08x}"  # another text is prepared anew
     return data_dir / PREPARED / f"{text}{version}-min{least_count}"
 
 

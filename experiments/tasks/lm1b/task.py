@@ -59,7 +59,7 @@ class Lm1b(Task[TokenBatch]):
         check_memory(self.sizes, needed, device)
         self.training = TrainingStreams(text, streams, length, seed, device)
         self.batches_per_epoch = config.epoch_updates or self.training.windows_per_pass
-        manifest = text.corpus.manifest
+        manifest, self.digest = text.corpus.manifest, text.corpus.digest
         self.splits = ("validation", "test") if "validation" in manifest.splits else ("test",)
         tokens = {split: text.held_out(split, config.held_out_tokens) for split in self.splits}
         self.held_out: dict[Split, HeldOut] = {

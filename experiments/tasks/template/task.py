@@ -30,6 +30,7 @@ class Template(Task[Points]):
     config: TemplateConfig
     splits = ("test",)
     origin = "STAND-IN: random numbers"
+    digest = "random numbers"
 
     def __init__(
         self,

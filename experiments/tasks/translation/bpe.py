@@ -25,7 +25,8 @@ def learn(lines: Iterable[str], merges: int) -> str:
 def read_codes(path: Path, merges: int | None = None) -> str:
     """The codes in a file, or the first ``merges`` of them; raises :class:`UserError`."""
     try:
-        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig")  # a byte order mark is none of the codes
+        header, *lines = text.removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as BPE codes ({error})") from None
     if header != HEADER:

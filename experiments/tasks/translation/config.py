@@ -86,6 +86,13 @@ class TranslationConfig(TaskConfig):
 
         return resolve_corpus(self.corpus, self.dataset, data_dir)
 
+    def digest(self, data_dir: Path) -> str:
+        """Prepares the corpus if it is not yet."""
+        from experiments.tasks.translation.corpora import source_of
+        from experiments.tasks.translation.data import prepare
+
+        return prepare(source_of(self.corpus, self.dataset, data_dir), self.merges).digest
+
 
 class Iwslt14DeEnConfig(TranslationConfig):
     """German to English (the paper's Figs. 1-3 and Table 2)."""

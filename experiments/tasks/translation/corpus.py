@@ -1,7 +1,7 @@
 """A parallel corpus before it is prepared: its pairs, and what makes text of them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.tasks.translation.parallel_text import Pair
@@ -32,6 +32,9 @@ class Corpus:
             training text without them, and always where fewer merges are asked for.
         joined: whether both languages have one dictionary.
         whole: the training pairs of the whole corpus, if that is known.
+        held_out: the pairs that its held-out splits may have; with others, it is another text.
+        taken: the files that the training text is made of.
+        dropped: training pairs that cleaning left out already.
     """
 
     languages: tuple[str, str]
@@ -42,6 +45,9 @@ class Corpus:
     dictionaries: tuple[Path, Path] | None = None
     joined: bool = False
     whole: int | None = None
+    held_out: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    taken: tuple[str, ...] = ()
+    dropped: int = 0
 
 
 @dataclass(frozen=True)

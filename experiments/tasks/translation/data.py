@@ -23,8 +23,9 @@ from experiments.tasks.translation.corpus import Corpus, Part, Source
 from experiments.tasks.translation.fairseq_library import need_fairseq
 from experiments.tasks.translation.parallel_map import map_chunks
 from experiments.tasks.translation.parallel_text import Pair, PairOfFiles
+from experiments.tasks.translation.training_text import count_repeated
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when prepared folders of before should be made anew."""
 
 MANIFEST = "manifest.json"
@@ -44,10 +45,16 @@ class Prepared:
     """The merges and dictionaries, and what they were made of, for people."""
     whole: int | None
     source: str
+    dropped: int
+    """Training pairs that cleaning left out."""
+    repeated: int
+    """Training pairs that repeat an earlier one."""
+    digest: str
+    """Of all files."""
 
     def text(self, split: str, language: str) -> list[str]:
         """The tokenised lines of a held-out split, without BPE."""
-        return (self.folder / f"{split}.{language}").read_text().split("\n")[:-1]
+        return list(_lines(self.folder / f"{split}.{language}"))
 
     @property
     def origin(self) -> str:
@@ -56,7 +63,9 @@ class Prepared:
         if self.whole is not None and self.pairs["train"] < self.whole:
             share = self.pairs["train"] / self.whole
             train = f"{share:.0%} of train ({self.pairs['train']:,} of {self.whole:,} pairs)"
-        return f"{self.source}: {train}, {self.vocabulary}"
+        dropped = f", {self.dropped:,} dropped by cleaning" if self.dropped else ""
+        repeated = f", {self.repeated:,} of them repeated" if self.repeated else ""
+        return f"{self.source}: {train}{dropped}{repeated}, {self.vocabulary}"
 
 
 def prepare(
@@ -86,14 +95,25 @@ def _make(
     work: Path, source: Source, corpus: Corpus, merges: int | None, say: Callable[[str], None]
 ) -> None:
     text, pieces = work / "text", work / "pieces"
-    pairs = {}
+    pairs, dropped = {}, corpus.dropped
+    if corpus.taken:
+        say(f"  train: {', '.join(corpus.taken)}")
     for split, parts in corpus.splits.items():
         say(f"  {split}: text")
-        pairs[split] = _write_pairs(text, split, corpus.languages, _text(parts))
+        left_out = work / f".dropped.{split}"
+        pairs[split] = _write_pairs(text, split, corpus.languages, _text(parts, left_out))
+        left = int(left_out.read_text())
+        if not pairs[split]:
+            why = f" ({left} were dropped by cleaning)" if left else ""
+            raise UserError(f"{source.where}: no pairs for {split}{why}; put its text there")
+        dropped += left if split == "train" else 0
+    known = {split: _pairs(text, split, corpus.languages) for split in corpus.splits}
+    repeated = count_repeated(known.pop("train"), known, source.where)
     say("  BPE codes")
     fewer = merges is not None and merges != corpus.merges
     dictionaries = None if fewer else corpus.dictionaries
-    code = _once(work / "code", lambda path: path.write_text(_codes(text, corpus, merges)))
+    codes = partial(_codes, text, corpus, merges)
+    code = _once(work / "code", lambda path: path.write_text(codes(), encoding="utf-8"))
     encode = EncodePair(code)
     for split in corpus.splits:
         say(f"  {split}: BPE")
@@ -117,12 +137,24 @@ def _make(
         tests=corpus.tests,
         pairs=pairs,
         vocabulary=_vocabulary(corpus, merges, dictionaries is not None),
-        whole=corpus.whole,
-        source=source.name,
+        whole=None if (other := _is_another_text(corpus, pairs)) else corpus.whole,
+        source=f"{other}, laid out as {source.name}" if other else source.name,
+        dropped=dropped,
+        repeated=repeated,
+        digest="",
     )
     files = {path.name: _sha256(path) for path in sorted(work.iterdir()) if path.is_file()}
     content = {**asdict(facts), "folder": None, "files": files}
     write_atomic(work / MANIFEST, json.dumps(content, indent=2) + "\n")
+
+
+def _is_another_text(corpus: Corpus, pairs: Mapping[str, int]) -> str:
+    """``another text (valid has 6 pairs, not 7,283)``; nothing if it has the corpus' own sizes."""
+    for split, sizes in corpus.held_out.items():
+        if pairs[split] not in sizes:
+            wanted = " or ".join(f"{size:,}" for size in sizes)
+            return f"another text ({split} has {pairs[split]:,} pairs, not {wanted})"
+    return ""
 
 
 def _vocabulary(corpus: Corpus, merges: int | None, dictionaries_given: bool) -> str:
@@ -134,8 +166,10 @@ def _vocabulary(corpus: Corpus, merges: int | None, dictionaries_given: bool) ->
 
 
 def _open(folder: Path) -> Prepared:
-    content = json.loads((folder / MANIFEST).read_text())
-    for name, expected in content.pop("files").items():
+    content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    files = content.pop("files")
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+    for name, expected in files.items():
         found = _sha256(folder / name) if (folder / name).is_file() else "nothing"
         if found != expected:
             raise UserError(
@@ -143,12 +177,23 @@ def _open(folder: Path) -> Prepared:
                 "prepare it again"
             )
     tuples = {key: tuple(content[key]) for key in ("languages", "tests")}
-    return Prepared(**{**content, **tuples, "folder": folder})
+    return Prepared(**{**content, **tuples, "folder": folder, "digest": digest})
 
 
-def _text(parts: tuple[Part, ...]) -> Iterator[Pair]:
+def _text(parts: tuple[Part, ...], left_out: Path) -> Iterator[Pair]:
+    """The cleaned pairs; how many cleaning dropped is written to ``left_out`` at the end."""
+    dropped = 0
     for part in parts:
-        yield from (pair for pair in map_chunks(part.process, part.pairs) if pair is not None)
+        for pair in map_chunks(part.process, part.pairs):
+            if pair is None:
+                dropped += 1
+            else:
+                yield pair
+    left_out.write_text(str(dropped))
+
+
+def _pairs(folder: Path, split: str, languages: tuple[str, str]) -> Iterator[Pair]:
+    return zip(*map(_lines, _sides(folder, split, languages)), strict=True)
 
 
 def _codes(text: Path, corpus: Corpus, merges: int | None) -> str:
@@ -163,7 +208,7 @@ class EncodePair:
     """Both sides of a pair as BPE pieces, by the codes in a file; picklable."""
 
     def __init__(self, codes: Path) -> None:
-        self.codes, self.encode = codes, bpe.encoder(codes.read_text())
+        self.codes, self.encode = codes, bpe.encoder(codes.read_text(encoding="utf-8"))
 
     def __call__(self, pair: Pair) -> Pair:
         """The pieces of a pair."""
@@ -205,7 +250,7 @@ def _save(dictionary: Any, path: Path) -> None:
 
 
 def _check_symbols(dictionary: Path, pieces: Path) -> None:
-    """Raise :class:`UserError` for the first word that a dictionary lacks."""
+    """Raise :class:`UserError` for the first word that a dictionary lacks, or has wrongly."""
     known = _symbols(dictionary)
     for number, line in enumerate(_lines(pieces), 1):
         for word in line.split():
@@ -217,7 +262,19 @@ def _check_symbols(dictionary: Path, pieces: Path) -> None:
 
 
 def _symbols(dictionary: Path) -> set[str]:
-    return {line.rsplit(" ", 1)[0] for line in _lines(dictionary)}
+    """The words of fairseq's dictionary: a word and its count a line."""
+    known: set[str] = set()
+    for number, line in enumerate(_lines(dictionary), 1):
+        word, _, count = line.removesuffix(" #fairseq:overwrite").rpartition(" ")
+        if (number == 1 and word.startswith("\ufeff")) or not word or not count.isdecimal():
+            problem = "not a word and its count, as in: haus 12"
+        elif word in known:
+            problem = f"{word!r} stands there a second time; remove the line"
+        else:
+            known.add(word)
+            continue
+        raise UserError(f"{dictionary}, line {number}: {problem}")
+    return known
 
 
 def _binarise(
@@ -255,7 +312,10 @@ def _write_pairs(
     if not target.is_file():
         folder.mkdir(exist_ok=True)
         temporary = [path.with_name(f".{path.name}") for path in (source, target)]
-        with temporary[0].open("w") as first, temporary[1].open("w") as second:
+        with (
+            temporary[0].open("w", encoding="utf-8", newline="\n") as first,
+            temporary[1].open("w", encoding="utf-8", newline="\n") as second,
+        ):
             for a, b in pairs:
                 first.write(f"{a}\n")
                 second.write(f"{b}\n")
@@ -280,7 +340,7 @@ def _lines(path: Path) -> Iterator[str]:
     """Lines as written: split at line feeds alone, unlike Python's text files."""
     with path.open("rb") as file:
         for line in file:
-            yield line.decode().rstrip("\n")
+            yield line.decode("utf-8").rstrip("\n")
 
 
 def _digest(files: Iterable[Path]) -> str:

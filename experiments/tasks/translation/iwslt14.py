@@ -19,6 +19,9 @@ from experiments.tasks.translation.parallel_text import Pair, PairOfFiles
 LANGUAGES = ("de", "en")
 MERGES = 10_000
 TRAINING_PAIRS = 160_239
+SIZES = {"valid": (7_283,), "test": (6_750,)}
+"""Pairs of the held-out splits."""
+
 FOLDER = "iwslt14.tokenized.de-en"
 ARCHIVE = "de-en.tgz"
 LOOKED_FOR = f"{FOLDER}/, {FOLDER}.tar.xz and {ARCHIVE}"
@@ -68,6 +71,7 @@ def _from_folder(folder: Path) -> Corpus:
         codes=code,
         dictionaries=dictionaries if all(path.is_file() for path in dictionaries) else None,
         whole=TRAINING_PAIRS,
+        held_out=SIZES,
     )
 
 
@@ -87,7 +91,8 @@ def unpack(archive: Path, folder: Path) -> Path:
             with tarfile.open(archive) as file:
                 file.extractall(folder, filter="data")
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise UserError(f"{archive}: damaged archive ({error}); fetch it again") from None
+            reason = " ".join(str(error).split())[:80]
+            raise UserError(f"{archive}: damaged archive ({reason}); fetch it again") from None
         done.touch()
     return folder
 
@@ -96,7 +101,8 @@ def _from_archive(archive: Path, work: Path) -> Corpus:
     folder = unpack(archive, work / "source") / "de-en"
     talks = PairOfFiles(*(folder / f"train.tags.de-en.{language}" for language in LANGUAGES))
     # Which pair is for validation depends on which are clean, so all are cleaned first.
-    clean = [pair for pair in map_chunks(_clean, _untagged(talks)) if pair is not None]
+    every = list(map_chunks(_clean, _untagged(talks)))
+    clean = [pair for pair in every if pair is not None]
     validation = clean[VALIDATION_EVERY - 1 :: VALIDATION_EVERY]
     train = [pair for n, pair in enumerate(clean, 1) if n % VALIDATION_EVERY]
     tests = [pair for name in HELD_OUT for pair in _segments(folder, name)]
@@ -110,6 +116,8 @@ def _from_archive(archive: Path, work: Path) -> Corpus:
         tests=("test",),
         merges=MERGES,
         whole=TRAINING_PAIRS,
+        held_out=SIZES,
+        dropped=len(every) - len(clean),
     )
 
 
@@ -150,9 +158,11 @@ def _segments(folder: Path, name: str) -> Iterator[Pair]:
     for language in LANGUAGES:
         path = folder / f"IWSLT14.{name}.de-en.{language}.xml"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except OSError:
             raise UserError(f"{path}: missing in the archive; fetch it again") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8 ({error.reason}); fetch it again") from None
         sides.append([line.replace("’", "'") for line in _SEGMENT.findall(text)])
     if len(sides[0]) != len(sides[1]):
         counts = " and ".join(str(len(side)) for side in sides)

@@ -51,11 +51,18 @@ class PairOfFiles:
         return _decode(self.source, number, source), _decode(self.target, number, target)
 
 
+_MARK = "\ufeff"
+"""The byte order mark that some programs put before a text. (Within IWSLT'14's it is a word.)"""
+
+
 def _decode(path: Path, number: int, line: bytes) -> str:
     try:
-        return line.decode("utf-8").rstrip("\r\n")
+        text = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}, line {number}: not UTF-8 at byte {error.start + 1}; convert the file, as in "
             "iconv -f latin1 -t utf-8"
         ) from None
+    if "\r" in text:  # another line to some readers, which shifts the sides
+        raise UserError(f"{path}, line {number}: a carriage return within the line; remove it")
+    return text.removeprefix(_MARK) if number == 1 else text

@@ -9,6 +9,7 @@ import random
 import zlib
 from collections.abc import Iterator
 from datetime import date, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from experiments.tasks.translation.corpus import Corpus, Part, Source
@@ -33,12 +34,17 @@ FRAMES = (
 def source(*, joined: bool = False) -> Source:
     """The stand-in as something to prepare; ``joined``: with one dictionary for both languages."""
     return Source(
-        key="written-numbers-joined" if joined else "written-numbers",
+        key=f"written-numbers{'-joined' if joined else ''}-{_versions()}",
         name="STAND-IN (written numbers)",
         where="num2words and Babel",
         files=(Path(__file__),),
         read=lambda work: corpus(joined),
     )
+
+
+def _versions() -> str:
+    """Of what writes the numbers: another might write them otherwise."""
+    return "-".join(version(library) for library in ("num2words", "babel"))
 
 
 def corpus(joined: bool) -> Corpus:

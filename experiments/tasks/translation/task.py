@@ -51,7 +51,7 @@ class Translation(Task[PairBatch]):
         self.prepared = prepare(
             source_of(config.corpus, config.dataset, data_dir), config.merges, log.info
         )
-        self.origin = self.prepared.origin
+        self.origin, self.digest = self.prepared.origin, self.prepared.digest
         if config.share_embeddings == "all" and not self._joined():
             raise UserError(
                 "task.share_embeddings=all: the languages have dictionaries of their own here; "

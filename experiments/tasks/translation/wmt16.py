@@ -4,6 +4,7 @@ Moses' punctuation, tokeniser (hyphens split) and cleaning, 32,000 joint merges,
 newstest2013 validates, newstest2014 and 2016 test.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ TRAINING_PAIRS = 4_548_885
 
 VALIDATION = "newstest2013"
 TESTS = ("newstest2014", "newstest2016")
+SIZES = {"valid": (3_000,), "test": (3_003, 2_737), "test1": (2_999,)}
+"""Pairs of the held-out splits; newstest2014 is also used without some, as WMT'14 evaluated it."""
+
 FOLDER = "wmt16.en-de"
 SAMPLE = "wmt16.en-de-sample.tar.xz"
 HUB = {
@@ -88,9 +92,10 @@ def download(folder: Path) -> Source:
 
 def _from_folder(folder: Path) -> Corpus:
     held_out = folder / "raw" if (folder / "raw").is_dir() else folder
-    train = tuple(_training(folder))
-    if not train:
+    taken = _training(folder)
+    if not taken:
         raise UserError(f"{folder}: no training text; put train.en and train.de there")
+    train = tuple(Part(_Passing(PairOfFiles(en, en.with_suffix(".de"))), _clean) for en in taken)
     splits = {"train": train, "valid": (_held_out(held_out, VALIDATION),)}
     for number, name in enumerate(TESTS):
         splits[f"test{number or ''}"] = (_held_out(held_out, name),)
@@ -101,17 +106,42 @@ def _from_folder(folder: Path) -> Corpus:
         merges=MERGES,
         joined=True,
         whole=TRAINING_PAIRS,
+        held_out=SIZES,
+        taken=tuple(str(path.relative_to(folder)) for path in taken),
     )
 
 
-def _training(folder: Path) -> Iterator[Part]:
-    """``train*`` files anywhere in the folder, and older news test sets beside newer ones."""
-    used = {VALIDATION, *TESTS, "newstest2017", "newstest2018"}
-    for source in sorted(folder.rglob("*.en")):
-        stem = source.name.removesuffix(".en")
-        if stem.startswith("train") or (stem.startswith("news") and stem not in used):
-            pairs = PairOfFiles(source, source.with_name(f"{stem}.de"))
-            yield Part(_Passing(pairs), _clean)
+HELD_OUT_YEARS = ("2013", "2014", "2016", "2017", "2018")
+"""Of the news test sets that are not trained on, in whatever form and name."""
+
+
+def _training(folder: Path) -> list[Path]:
+    """The English sides of ``train*`` anywhere in the folder, and of older news test sets.
+
+    Of several forms of one text (``train.tok.clean.en``) the plain one. Raises :class:`UserError`
+    where none of them is.
+    """
+    forms: dict[tuple[Path, str], list[Path]] = {}
+    for path in sorted(folder.rglob("*.en")):
+        name = path.name.partition(".")[0]
+        older = name.startswith("news") and not any(year in name for year in HELD_OUT_YEARS)
+        if name.startswith("train") or older:
+            text = re.sub(r"-(\w\w){2}$", "", name)  # newstest2009-deen
+            forms.setdefault((path.parent, text), []).append(path)
+    return [_plain_form(paths) for paths in forms.values()]
+
+
+def _plain_form(paths: list[Path]) -> Path:
+    """The one without a suffix of its name, or the only one."""
+    plain = [path for path in paths if path.name.count(".") == 1] or paths
+    if len(plain) > 1:
+        names = ", ".join(path.name for path in plain)
+        raise UserError(
+            f"{paths[0].parent}: {names} are forms of one text; keep one of them, without BPE"
+        )
+    if "bpe" in plain[0].name:
+        raise UserError(f"{plain[0]}: BPE pieces; put the text itself there")
+    return plain[0]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from benchmarks.invented_store import only_section, run
@@ -116,3 +117,29 @@ def test_lengths_are_said(tmp_path: Path) -> None:
 
 def test_an_empty_store_has_no_sections(tmp_path: Path) -> None:
     assert sections(read_results(tmp_path)) == []
+
+
+def test_a_seed_counts_once_however_often_it_was_run(tmp_path: Path) -> None:
+    """As where a store of before has 0 and 0.0 as two runs; a run that ended counts first."""
+    for number, score, status in (
+        (0, 70.0, "failed"),
+        (1, 90.0, "completed"),
+        (2, 90.0, "completed"),
+    ):
+        run(tmp_path / str(number), "radam", 0.1, 1, score, status=status)
+    run(tmp_path / "3", "radam", 0.1, 2, 92.0)
+    results = pl.concat([read_results(tmp_path / str(n)) for n in range(4)], how="diagonal_relaxed")
+    (section,) = sections(results)
+    (cell,) = section.grid("final").cells.values()
+    assert cell.seeds == (1, 2)
+    assert list(cell.scores) == [90.0, 92.0]
+    assert len(section.runs) == 2
+
+
+def test_other_data_make_another_section(tmp_path: Path) -> None:
+    """And runs of before, which do not say what they read, meet those of the only data."""
+    for seed, data in enumerate((None, "a1", "a1")):
+        run(tmp_path, "radam", 0.1, seed, 90.0, data=data)
+    assert [len(section.runs) for section in sections(read_results(tmp_path))] == [3]
+    run(tmp_path, "radam", 0.1, 7, 90.0, data="b2")
+    assert [len(section.runs) for section in sections(read_results(tmp_path))] == [2, 1, 1]

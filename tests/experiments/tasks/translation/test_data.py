@@ -29,7 +29,9 @@ def write(folder, name, lines):
 
 
 def sentence(i):
-    return " ".join(WORDS[(i * k) % len(WORDS)] for k in range(1, 3 + i % 5))
+    """No two are alike."""
+    rest = [WORDS[(i * k) % len(WORDS)] for k in range(1, 3 + i % 5)]
+    return " ".join([WORDS[i // 10], WORDS[i % 10], *rest])
 
 
 @pytest.fixture
@@ -81,8 +83,18 @@ def stored(prepared, split, language):
         (lambda f: (f / "code").write_text("#version: 0.2\na b\nabc\n"), "code, line 3"),
         (lambda f: [write(f, f"dict.{la}.txt", ["das 3", "haus 2"]) for la in ("de", "en")],
          r"dict\.de\.txt: does not match the data: '.+' of train\.de, line 1,"),
+        (lambda f: [write(f, f"dict.{la}.txt", ["das 3", "das 2"]) for la in ("de", "en")],
+         r"dict\.de\.txt, line 2: 'das' stands there a second time"),
+        (lambda f: [write(f, f"dict.{la}.txt", ["das 3", "haus"]) for la in ("de", "en")],
+         r"dict\.de\.txt, line 2: not a word and its count"),
+        (lambda f: [write(f, f"dict.{la}.txt", ["\ufeffdas 3"]) for la in ("de", "en")],
+         r"dict\.de\.txt, line 1: not a word and its count"),
+        (lambda f: [write(f, f"train.{la}", []) for la in ("de", "en")], "no pairs for train"),
+        (lambda f: write(f, "valid.en", ["ja"] * 2 + ["j\ra"] + ["ja"] * 3),
+         r"valid\.en, line 3: a carriage return within"),
     ],
-    ids=["side", "lengths", "empty", "utf-8", "no-code", "code", "dictionary"],
+    ids=["side", "lengths", "empty", "utf-8", "no-code", "code", "dictionary", "word-twice",
+         "no-count", "mark", "no-text", "carriage-return"],
 )  # fmt: skip
 def test_text_that_will_not_do_is_named_and_nothing_is_left(folder, cache, break_it, told):
     break_it(folder)
@@ -121,7 +133,8 @@ def test_the_prepared_folder_comes_back_piece_by_piece(folder):
             assert stored(prepared, split, language) == lines
     lines = (folder / "test.de").read_text().splitlines()
     assert prepared.text("test", "de") == [bpe.undo(line) for line in lines]
-    assert "0% of train (60 of 160,239 pairs)" in prepared.origin
+    itself = "another text (valid has 6 pairs, not 7,283), laid out as IWSLT'14 De-En"
+    assert prepared.origin.startswith(f"{itself}: 60 training pairs, ")
 
 
 def test_the_origin_says_whose_merges_and_dictionaries_they_are(folder):
@@ -211,7 +224,10 @@ def test_the_archive_is_prepared_as_fairseqs_script_does(tmp_path):
     archive(tmp_path / iwslt14.ARCHIVE, files)
     source = iwslt14.find(tmp_path)
     corpus = source.read(tmp_path / "work")
-    text = {split: list(translation._text(parts)) for split, parts in corpus.splits.items()}
+    text = {
+        split: list(translation._text(parts, tmp_path / "dropped"))
+        for split, parts in corpus.splits.items()
+    }
     kept = [i for i in range(50) if i != 7]
     german = [f"das ist satz {i} , er sagt : gut ." for i in kept]
     assert [pair[0] for pair in text["valid"]] == german[22::23]
@@ -223,8 +239,10 @@ def test_the_archive_is_prepared_as_fairseqs_script_does(tmp_path):
 
 def test_wmt_is_cleaned_joined_and_has_two_test_sets(tmp_path):
     folder = tmp_path / wmt16.FOLDER
-    english = ["A well-known fact &quot;indeed&quot; .", "", "Yes .", *["Go home ."] * 9]
-    german = ["Eine wohl-bekannte Tatsache .", "Leer .", "Ja ja ja ja ja .", *["Geh heim ."] * 9]
+    english = ["A well-known fact &quot;indeed&quot; .", "", "Yes .", "Go home ."]
+    english += [f"Go home {i} ." for i in range(7)] + ["Go home ."]
+    german = ["Eine wohl-bekannte Tatsache .", "Leer .", "Ja ja ja ja ja .", "Geh heim ."]
+    german += [f"Geh heim {i} ." for i in range(7)] + ["Geh heim ."]
     write(folder, "train.en", english)
     write(folder, "train.de", german)
     for name in (wmt16.VALIDATION, *wmt16.TESTS):
@@ -233,11 +251,98 @@ def test_wmt_is_cleaned_joined_and_has_two_test_sets(tmp_path):
     prepared = prepare(wmt16.find(tmp_path), merges=20)
     assert prepared.pairs == {"train": 10, "valid": 1, "test": 1, "test1": 1}
     assert prepared.tests == wmt16.TESTS
+    assert "10 training pairs, 2 dropped by cleaning, 1 of them repeated, " in prepared.origin
     first = bpe.undo(stored(prepared, "train", "en")[0])
     assert first == "A well @-@ known fact &quot; indeed &quot; ."
     assert prepared.text("test1", "de") == ["Geh zu newstest2016 ."]
     dictionaries = [(prepared.folder / f"dict.{la}.txt").read_bytes() for la in ("en", "de")]
     assert dictionaries[0] == dictionaries[1]
+
+
+def wmt_text(folder, name, numbers):
+    write(folder, f"{name}.en", [f"Line {i} , said number {i * 7 % 11} ." for i in numbers])
+    write(folder, f"{name}.de", [f"Zeile {i} , sagte Nummer {i * 7 % 11} ." for i in numbers])
+
+
+@pytest.fixture
+def wmt(tmp_path):
+    """WMT'16 in small, with forms of its texts beside them, as published copies have."""
+    folder = tmp_path / wmt16.FOLDER
+    wmt_text(folder, "train", range(100))
+    wmt_text(folder, "newstest2012", range(100, 110))
+    for n, name in enumerate((wmt16.VALIDATION, *wmt16.TESTS), 20):
+        wmt_text(folder, name, range(10 * n, 10 * n + 10))
+    for name in ("train", "newstest2012", "newstest2013", "newstest2014", "newstest2016"):
+        for form in ("tok", "tok.clean", "tok.bpe.32000"):
+            for language in wmt16.LANGUAGES:
+                shutil.copy(folder / f"{name}.{language}", folder / f"{name}.{form}.{language}")
+    for language in wmt16.LANGUAGES:
+        shutil.copy(folder / f"newstest2014.{language}", folder / f"newstest2014-deen.{language}")
+    return folder
+
+
+def test_held_out_text_is_never_trained_on_and_no_text_twice(wmt):
+    said = []
+    prepared = prepare(wmt16.find(wmt.parent), 20, said.append)
+    assert prepared.pairs == {"train": 110, "valid": 10, "test": 10, "test1": 10}
+    assert "  train: newstest2012.en, train.en" in said
+    assert "another text (valid has 10 pairs, not 3,000)" in prepared.origin
+
+
+def test_forms_of_a_text_without_the_text_are_refused(wmt):
+    for language in wmt16.LANGUAGES:
+        (wmt / f"train.{language}").unlink()
+    with pytest.raises(UserError, match="forms of one text"):
+        prepare(wmt16.find(wmt.parent), 20)
+    for form in ("tok", "tok.clean"):
+        for language in wmt16.LANGUAGES:
+            (wmt / f"train.{form}.{language}").unlink()
+    with pytest.raises(UserError, match="BPE pieces"):
+        prepare(wmt16.find(wmt.parent), 20)
+
+
+FORMS = {
+    "plain": str,
+    "upper": str.upper,
+    "punctuated": lambda line: f"{line} !",
+    "bpe": lambda line: f"{line[:2]}@@ {line[2:]}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_held_out_text_under_another_name_is_found_in_whatever_form(wmt, form):
+    for language in wmt16.LANGUAGES:
+        lines = (wmt / f"newstest2014.{language}").read_text().splitlines()
+        write(wmt, f"train-extra.{language}", map(FORMS[form], lines))
+    with pytest.raises(UserError, match="of the 10 pairs of test are in the training text"):
+        prepare(wmt16.find(wmt.parent), 20)
+
+
+def test_a_text_that_is_there_twice_is_refused(wmt):
+    """Two shardings side by side, say."""
+    for language in wmt16.LANGUAGES:
+        shutil.copy(wmt / f"train.{language}", wmt / f"train-00.{language}")
+    with pytest.raises(UserError, match="100 of the 210 training pairs repeat earlier ones"):
+        prepare(wmt16.find(wmt.parent), 20)
+
+
+def test_the_digest_is_that_of_the_text_wherever_it_lies(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / iwslt14.FOLDER
+    shutil.copytree(folder, elsewhere)
+    assert found(folder).digest == found(elsewhere).digest
+    with (elsewhere / "train.de").open("a") as de, (elsewhere / "train.en").open("a") as en:
+        de.write("noch ein satz\n")
+        en.write("one more line\n")
+    assert found(folder).digest != found(elsewhere).digest
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_text(folder):
+    plain = found(folder)
+    for path in (*folder.glob("*.de"), *folder.glob("*.en"), folder / "code"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    for path in (*folder.glob("*.de"), *folder.glob("*.en")):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert found(folder).digest == plain.digest
 
 
 def test_the_hubs_copy_becomes_text_and_is_fetched_once(tmp_path, monkeypatch):
