@@ -318,16 +318,17 @@ def calibrate(repetitions: int) -> list[dict[str, object]]:
 
 
 def table(rows: list[dict[str, object]]) -> str:
-    """Markdown: an interval or test a line, by world the least over the curves at each n."""
-    lines = ["| of | world | n = 2 | 3 | 5 | 10 |", "|---|---|---|---|---|---|"]
+    """Markdown: an interval or test a line, at each n the least and the most over all curves and
+    worlds; and in which world the least of all was."""
+    lines = ["| of | n = 2 | 3 | 5 | 10 | worst in |", "|---|---|---|---|---|---|"]
     for name in dict.fromkeys(row["of"] for row in rows):
-        for world in WORLDS:
-            cells = []
-            for n in SEEDS:
-                key = (name, world, n)
-                shares = [r["right"] for r in rows if (r["of"], r["world"], r["seeds"]) == key]
-                cells.append(f"{min(float(str(share)) for share in shares):.3f}")
-            lines.append(f"| {name} | {world} | {' | '.join(cells)} |")
+        own = [(float(str(row["right"])), row) for row in rows if row["of"] == name]
+        cells = []
+        for n in SEEDS:
+            shares = [share for share, row in own if row["seeds"] == n]
+            cells.append(f"{min(shares):.3f}–{max(shares):.3f}")
+        _, worst = min(own, key=lambda pair: pair[0])
+        lines.append(f"| {name} | {' | '.join(cells)} | {worst['world']} |")
     return "\n".join(lines)
 
 
@@ -339,8 +340,9 @@ def main() -> None:
     asked = parser.parse_args()
     rows = calibrate(asked.repetitions)
     print(table(rows))
-    found = {"repetitions": asked.repetitions, "rows": rows}
-    write_atomic(asked.out, json.dumps(found, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    text = f'{{"repetitions": {asked.repetitions}, "rows": [\n{lines}\n]}}\n'
+    write_atomic(asked.out, text)
     print(f"\nWritten: {asked.out}")
 
 
