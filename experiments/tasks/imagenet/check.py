@@ -4,9 +4,14 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+import re
+import tempfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Literal
+
+from torch import Tensor
 
 from experiments.files import cache_folder, write_atomic
 from experiments.tasks.imagenet.files import Pictures
@@ -16,6 +21,11 @@ log = logging.getLogger(__name__)
 
 Depth = Literal["quick", "decode"]
 """quick: both ends of every file; decode: every pixel."""
+_FORMAT = b"2"
+"""Changed when answers that were kept before should be made anew."""
+_STRETCH = 2_048
+_LOST = re.compile(r"Corrupt JPEG data: (?!\d extraneous)|Premature end", re.IGNORECASE)
+"""libjpeg's complaints after which pixels are wrong; a few superfluous bytes are only padding."""
 _MANY = 20_000
 """From here on the check takes long enough to say so."""
 
@@ -36,9 +46,8 @@ def find_damaged(pictures: Pictures, depth: Depth) -> dict[int, str]:
     count = len(pictures.labels)
     if count >= _MANY:
         log.warning("checking %s pictures (%s), once", f"{count:,}", depth)
-    with ThreadPoolExecutor(max(4, _cores()) if depth == "quick" else _cores()) as pool:
-        answers = pool.map(_checker(pictures, depth), range(count), chunksize=256)
-        found = {index: why for index, why in enumerate(answers) if why is not None}
+    look = _look if depth == "quick" else _decode_all
+    found = {index: why for index, why in enumerate(look(pictures)) if why is not None}
     try:
         write_atomic(kept, json.dumps(found))
     except OSError as error:
@@ -46,11 +55,36 @@ def find_damaged(pictures: Pictures, depth: Depth) -> dict[int, str]:
     return found
 
 
-def _checker(pictures: Pictures, depth: Depth) -> Callable[[int], str | None]:
+def _look(pictures: Pictures) -> Iterator[str | None]:
+    """Of every picture what is wrong with it, as far as both ends of its file tell."""
+    with ThreadPoolExecutor(max(4, _cores())) as pool:
+        yield from pool.map(_checker(pictures, ends_early), _all(pictures), chunksize=256)
+
+
+def _decode_all(pictures: Pictures) -> Iterator[str | None]:
+    """The same, as far as decoding tells.
+
+    libjpeg decodes on over corrupt data and only prints that it did, without a name: the pictures
+    of a stretch in which it printed something are decoded again, one after the other.
+    """
+    check, every = _checker(pictures, lambda _content: True), _all(pictures)
+    with ThreadPoolExecutor(_cores()) as pool, _complaints() as complaint:
+        for start in range(0, len(every), _STRETCH):
+            stretch = every[start : start + _STRETCH]
+            answers = list(pool.map(check, stretch, chunksize=32))
+            if complaint():
+                alone = [(check(index), complaint()) for index in stretch]
+                answers = [why or printed for why, printed in alone]
+            yield from answers
+
+
+def _checker(
+    pictures: Pictures, is_decoded: Callable[[Tensor], bool]
+) -> Callable[[int], str | None]:
     def check(index: int) -> str | None:
         try:
             content = pictures.read(index)
-            if depth == "decode" or ends_early(content):
+            if is_decoded(content):
                 decode(content)
         except (Damaged, OSError) as error:
             return str(error)
@@ -59,8 +93,35 @@ def _checker(pictures: Pictures, depth: Depth) -> Callable[[int], str | None]:
     return check
 
 
+@contextmanager
+def _complaints() -> Iterator[Callable[[], str | None]]:
+    """A function that says what libjpeg has printed since its last call, if pixels are lost."""
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        position = 0
+
+        def complaint() -> str | None:
+            nonlocal position
+            end = os.fstat(file.fileno()).st_size
+            said = os.pread(file.fileno(), end - position, position).decode(errors="replace")
+            position = end
+            lost = (line for line in said.splitlines() if _LOST.search(line))
+            return next(lost, None)
+
+        try:
+            yield complaint
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+
+
+def _all(pictures: Pictures) -> range:
+    return range(len(pictures.labels))
+
+
 def _digest(pictures: Pictures) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_FORMAT)
     with ThreadPoolExecutor(max(4, _cores())) as pool:  # on a network's disk each stamp waits
         for stamp in pool.map(pictures.stamp, range(len(pictures.labels)), chunksize=256):
             digest.update(stamp.encode() + b"\0")

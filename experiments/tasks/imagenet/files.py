@@ -60,8 +60,12 @@ class FolderPictures:
 
     def stamp(self, index: int) -> str:
         """Path, size and time of the last change."""
-        facts = Path(self.name(index)).stat()
-        return f"{os.fsdecode(self.paths[index])} {facts.st_size} {facts.st_mtime_ns}"
+        name = os.fsdecode(self.paths[index])
+        try:
+            facts = Path(self.name(index)).stat()
+        except OSError as error:  # a dangling link, say: found to be damaged when it is read
+            return f"{name} {error.strerror}"
+        return f"{name} {facts.st_size} {facts.st_mtime_ns}"
 
     def digest(self) -> str:
         """Of names and sizes: their content is looked at where damage is looked for."""

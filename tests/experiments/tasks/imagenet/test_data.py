@@ -34,6 +34,7 @@ from experiments.tasks.imagenet.loader import (
     TestOrder,
     TrainingOrder,
 )
+from experiments.tasks.imagenet.pixels import decode
 from experiments.tasks.imagenet.sizes import STANDIN_TEST, STANDIN_TRAIN
 from experiments.tasks.imagenet.standin import standin_folder
 from tests.experiments.conftest import ROOT, environment
@@ -148,6 +149,43 @@ def test_damage_inside_a_picture_is_found_by_skip_and_named_by_training(data: Pa
     loader = Loader(CutPictures(found.test, Cutting(1, 32, 36)), TestOrder(6, 4), 1, CPU)
     with pytest.raises(UserError, match=r"^\S+n01/0.JPEG: damaged \(.*skip$"):
         list(loader)
+
+
+def zeros_in_the_middle(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) * 2 // 3
+    content[middle : middle + 300] = bytes(300)
+    path.write_bytes(content)
+
+
+def dangle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere.JPEG")
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "no picture": lambda path: path.write_bytes(b"<html>not found</html>"),
+    "cut short": truncate,
+    "zeros in the middle": zeros_in_the_middle,
+    "a link to nothing": dangle,
+    "a link to itself": lambda path: (path.unlink(), path.symlink_to(path.name)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_every_damage_is_left_out_and_counted_by_skip(
+    damage: str, data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = data / "imagenet/train/n01/0.JPEG"
+    assert load(data, damaged="skip").skipped == 0
+    DAMAGE[damage](path)
+    found = load(data, damaged="skip")
+    assert found.skipped == 1
+    assert "n01/0.JPEG" in found.origin
+    for index in range(len(found.train.labels)):  # and no other complains when it is trained on
+        decode(found.train.read(index))
+    assert "JPEG" not in capfd.readouterr().err
 
 
 def test_the_check_is_remembered_until_a_picture_changes(data: Path) -> None:
