@@ -20,7 +20,7 @@ from experiments.files import write_atomic
 from experiments.launch.describe import describe_grid, estimate, headline
 from experiments.launch.launcher import Launcher, LocalLauncher
 from experiments.launch.local import run_local
-from experiments.launch.plan import Plan, make_plan
+from experiments.launch.plan import make_plan
 from experiments.launch.snapshot import take_snapshot
 from experiments.launch.status import (
     DONE,
@@ -35,9 +35,9 @@ from experiments.launch.status import (
 )
 from experiments.launch.submission import (
     SWEEPS,
-    Labels,
     Sweep,
     find_sweep,
+    labels_of,
     new_submission,
     run_key,
     sweep_of,
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def plan(chosen: argparse.Namespace) -> int:
     """Show the grid."""
     planned = make_plan(take_out(chosen.words, "sweep", "allow_dirty")[0])
-    lines = look(planned.store, runs_of(planned), planned.queue)
+    lines = look(planned.store, labels_of(planned.configs), planned.queue)
     console.print(table(lines, headline(planned)))
     say(f"{len(lines)} runs: {counts(lines)}; {cost(lines)}")
     return 0
@@ -132,6 +132,7 @@ def run(chosen: argparse.Namespace) -> int:
     sweep.check(planned.configs)
     check_launcher(launcher)
     describe_grid(planned)
+    lines = look(planned.store, labels_of(planned.configs), planned.queue)
     if planned.left:
         sweep.write(overrides, planned.configs)  # first: a store that cannot be written shows here
         slots = slots_for(planned.left, launcher)
@@ -139,7 +140,8 @@ def run(chosen: argparse.Namespace) -> int:
             estimate(planned, slots)
         members = [[run_key(config)] for config in planned.left]
         submission = new_submission(sweep, launcher, members, {})
-        with submission.held(), stop_on_signals() as stop, display(len(members)) as shown:
+        names = {run.folder.name: run.words.label for run in lines}
+        with submission.held(), stop_on_signals() as stop, display(len(members), names) as shown:
             write_pid(submission, os.getpid())
             run_local(planned.left, slots, launcher, shown, stop)
         if stop:
@@ -147,7 +149,7 @@ def run(chosen: argparse.Namespace) -> int:
             return stop.exit_code
     if reported:
         report(planned.configs[0], Path("reports"))
-    lines = look(planned.store, runs_of(planned), read_queue(planned.store))
+    lines = look(planned.store, labels_of(planned.configs), read_queue(planned.store))
     for text in troubles(lines):
         say(text)
     return 0 if all(line.state in DONE for line in lines) else 1
@@ -285,11 +287,6 @@ def report(config: RunConfig, out: Path) -> None:
     words += ["--dataset", config.task.dataset, "--runs", str(config.runner.runs_dir)]
     words += ["--out", str(out)]
     subprocess.run([sys.executable, "-m", "experiments.report", *words], check=False)
-
-
-def runs_of(planned: Plan) -> dict[str, Labels]:
-    """The grid's runs, by their folder in the store, in words."""
-    return {k: Labels.of(config) for k, config in zip(planned.keys, planned.configs, strict=True)}
 
 
 def find(words: Sequence[str]) -> Sweep:

@@ -9,13 +9,14 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.config.schema import RunConfig
+from experiments.config.validate import as_word
 from experiments.errors import UserError
 from experiments.files import is_locked, locked, write_atomic
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
@@ -29,11 +30,6 @@ class Labels(NamedTuple):
     label: str
     setting: str
     """Without its seed."""
-
-    @classmethod
-    def of(cls, config: RunConfig) -> "Labels":
-        """Those of a run."""
-        return cls(config.label, config.setting_label)
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class Sweep:
 
     def write(self, overrides: Sequence[str], configs: Sequence[RunConfig]) -> None:
         """Write ``sweep.json``."""
-        runs = {run_key(config): Labels.of(config)._asdict() for config in configs}
+        runs = {key: words._asdict() for key, words in labels_of(configs).items()}
         record = {"overrides": list(overrides), "runs": runs}
         write_atomic(self.path / SWEEP, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
@@ -144,6 +140,36 @@ class Submission:
 def run_key(config: RunConfig) -> str:
     """A run's folder relative to its store."""
     return f"{config.task.name}/{config.run_id}"
+
+
+def labels_of(configs: Sequence[RunConfig]) -> dict[str, Labels]:
+    """The runs of a grid in words, by :func:`run_key`; no two are called alike.
+
+    Settings that would be are told apart by the fields in which they differ.
+    """
+    alike: dict[str, list[RunConfig]] = {}
+    for config in configs:
+        alike.setdefault(config.setting_label, []).append(config)
+    found: dict[str, Labels] = {}
+    for setting, group in alike.items():
+        fields = [_leaves(config.identity) for config in group]
+        names = [f for f in fields[0] if f != "seed" and len({own.get(f) for own in fields}) > 1]
+        for config, own in zip(group, fields, strict=True):
+            differing = ", ".join(f"{name.rpartition('.')[2]}={own.get(name)}" for name in names)
+            words = f"{setting} ({differing})" if differing else setting
+            found[run_key(config)] = Labels(f"{words} seed {config.seed}", words)
+    return {run_key(config): found[run_key(config)] for config in configs}
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Fields by their dotted names, as the command line has them."""
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= _leaves(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = as_word(value)
+    return found
 
 
 def sweep_of(configs: Sequence[RunConfig], name: str | None) -> Sweep:

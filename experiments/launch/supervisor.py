@@ -19,7 +19,7 @@ from experiments.launch.launcher import LocalLauncher
 from experiments.launch.local import choose_slots, context, run_local
 from experiments.launch.mps import share_gpus
 from experiments.launch.snapshot import Code
-from experiments.launch.submission import Submission
+from experiments.launch.submission import Submission, Sweep
 from experiments.terminal.console import exit_on_user_error
 from experiments.terminal.progress import display
 from experiments.tracking.run_folder import RunFolder
@@ -84,7 +84,9 @@ def main() -> int:
     configs = [RunFolder(submission.store / run).config for run in submission.runs]
     launcher = submission.launcher
     assert isinstance(launcher, LocalLauncher)
-    with stop_on_signals() as stop, display(len(configs)) as shown:
+    runs = Sweep(submission.path.parent).runs.items()
+    names = {run.rpartition("/")[2]: words.label for run, words in runs}
+    with stop_on_signals() as stop, display(len(configs), names) as shown:
         run_local(configs, slots_for(configs, launcher), launcher, shown, stop)
     if stop:
         return stop.exit_code

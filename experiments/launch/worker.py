@@ -52,7 +52,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
 
     def observer(config: RunConfig, _stop: StopRequest) -> Observer:
-        lines = Lines(1)
+        lines = Lines(1, {})
         return lambda event: lines.event(config, event)
 
     return attempt(folder, observer)

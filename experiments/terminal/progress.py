@@ -1,7 +1,7 @@
 """What a person sees while runs go on: bars on a terminal, sparse lines in a log."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -47,8 +47,8 @@ class Display(Protocol):
 class Bars:
     """A bar a run, and one for the grid if it has more than one run."""
 
-    def __init__(self, progress: Progress, runs: int) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, runs: int, labels: Mapping[str, str]) -> None:
+        self.progress, self.labels = progress, labels
         self.bars: dict[str, TaskID] = {}
         self.facts: dict[str, dict[str, str]] = {}
         self.grid = (
@@ -60,7 +60,7 @@ class Bars:
         run = config.run_id
         if event["kind"] == "start":
             self.bars[run] = self.progress.add_task(
-                config.label,
+                self.labels.get(run, config.label),
                 total=event["total"],
                 completed=event["update"],
                 facts="",
@@ -83,7 +83,8 @@ class Bars:
         """Say what became of a run."""
         if config.run_id in self.bars:
             self.progress.remove_task(self.bars.pop(config.run_id))
-        self.progress.console.print(f"{config.label}: {outcome(result)}", markup=False)
+        label = self.labels.get(config.run_id, config.label)
+        self.progress.console.print(f"{label}: {outcome(result)}", markup=False)
         if self.grid is not None:
             self.progress.advance(self.grid)
 
@@ -91,8 +92,9 @@ class Bars:
 class Lines:
     """A line when a run ends, and now and then one in between."""
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, labels: Mapping[str, str]) -> None:
         self.runs, self.ended, self.started = runs, 0, time.monotonic()
+        self.labels = labels
         self.last: dict[str, float] = {}
 
     def event(self, config: RunConfig, event: dict[str, Any]) -> None:
@@ -102,7 +104,8 @@ class Lines:
         if event["kind"] == "eval" and present - last >= LOG_SECONDS:
             self.last[config.run_id] = present
             where = f"epoch {event['epoch']:g}, {event['split']}"
-            say(f"{config.label}: {where} loss {event['loss']:.3f} {_metrics(event)}")
+            label = self.labels.get(config.run_id, config.label)
+            say(f"{label}: {where} loss {event['loss']:.3f} {_metrics(event)}")
 
     def end(self, config: RunConfig, result: RunResult | None) -> None:
         """Say what became of a run."""
@@ -113,7 +116,8 @@ class Lines:
             seconds = (time.monotonic() - self.started) / self.ended * remaining
             count = f"[{self.ended}/{self.runs}] "
             left = f"; about {duration(seconds)} left" if remaining else ""
-        say(f"{count}{config.label}: {outcome(result)}{left}")
+        label = self.labels.get(config.run_id, config.label)
+        say(f"{count}{label}: {outcome(result)}{left}")
 
 
 def _metrics(event: dict[str, Any]) -> str:
@@ -122,10 +126,13 @@ def _metrics(event: dict[str, Any]) -> str:
 
 
 @contextmanager
-def display(runs: int) -> Iterator[Display]:
-    """Bars where standard output is a terminal, lines elsewhere."""
+def display(runs: int, labels: Mapping[str, str] | None = None) -> Iterator[Display]:
+    """Bars where standard output is a terminal, lines elsewhere.
+
+    ``labels``: what to call the runs, by their ids, where their own labels do not tell them apart.
+    """
     if not (console.is_terminal and is_main()):
-        yield Lines(runs)
+        yield Lines(runs, labels or {})
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -135,7 +142,7 @@ def display(runs: int) -> Iterator[Display]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        yield Bars(progress, runs)
+        yield Bars(progress, runs, labels or {})
 
 
 def duration(seconds: float) -> str:

@@ -43,8 +43,11 @@ class RunFolder:
         """The configuration that lies in the folder."""
         try:
             raw = yaml.safe_load((self.path / CONFIG).read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{self.path / CONFIG}: cannot be read ({error})") from None
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{self.path / CONFIG}: cannot be read ({reason})") from None
+        if not isinstance(raw, dict):
+            raise UserError(f"{self.path / CONFIG}: damaged; move {self.path} away")
         return from_dict(raw)
 
     def write_config(self, config: RunConfig) -> None:
@@ -56,10 +59,11 @@ class RunFolder:
     def data(self) -> dict[str, str] | None:
         """What the run remembers of its data: ``digest`` and ``origin``; None if nothing."""
         try:
-            return dict(json.loads((self.path / DATA).read_bytes()))
+            found = json.loads((self.path / DATA).read_bytes())
+            return {key: str(found[key]) for key in ("digest", "origin")}
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.path / DATA}: damaged ({error}); remove it") from None
 
     def write_data(self, digest: str, origin: str) -> None:

@@ -1,6 +1,7 @@
 """The main job, ``make reproduce-cifar``, with its real command line on a small grid."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,3 +111,32 @@ def test_make_alone_lists_the_targets() -> None:
     assert done.returncode == 0
     for target in ("setup", "test", "reproduce-cifar", "report", "bench"):
         assert f"make {target} " in done.stdout
+
+
+def make(*words: str) -> "subprocess.CompletedProcess[str]":
+    """What make would do."""
+    command = ["make", "-n", "-C", str(ROOT), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("setting", ["OPTIMIZER=adam", "LR=0.1", "protocol=smoke", "SEED:=1"])
+def test_make_knows_no_misspelt_setting(setting: str) -> None:
+    done = make("reproduce-cifar", setting)
+    assert done.returncode == 2
+    assert f"{setting.split('=')[0].strip(':')}: no such setting; there are PROTOCOL" in done.stderr
+
+
+def test_make_takes_every_setting_that_it_uses() -> None:
+    text = (ROOT / "Makefile").read_text()
+    made = set(re.findall(r"^([A-Z_]+) *:?=", text, re.M)) - set(
+        re.findall(r"^([A-Z]+) \?=", text, re.M)
+    )
+    used = set(re.findall(r"\$[({]([A-Z_]+)[)}]", text)) - made - {"MAKEFILE_LIST", "CURDIR"}
+    assert len(used) > 10
+    done = make("study-gpu", *(f"{name}=1" for name in used - {"VENV", "PYTHON"}))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("value", "dry"), [("1", True), ("yes", True), ("0", False), ("", False)])
+def test_make_reads_no_as_no(value: str, dry: bool) -> None:
+    assert ("--dry-run" in make("study-gpu", f"DRY_RUN={value}").stdout) is dry

@@ -98,7 +98,20 @@ def tags(config: dict[str, Any], commit: str | None) -> list[str]:
 
 
 def cell(config: dict[str, Any]) -> str:
-    """The run without its seed, for people and to group by: ``adam_warmup(64) α=0.03``."""
+    """The run without its seed, to group by: ``adam_warmup(64) α=0.03 · 3f2a``.
+
+    The digits are of all settings: runs that differ in any are never averaged.
+    """
+    settings = {
+        section: config[section] for section in ("task", "optimizer", "schedule", "training")
+    }
+    length = {key: value for key, value in config["protocol"].items() if key != "presets"}
+    content = json.dumps([settings, length], sort_keys=True)
+    return f"{label(config)} · {hashlib.sha256(content.encode()).hexdigest()[:4]}"
+
+
+def label(config: dict[str, Any]) -> str:
+    """The run without its seed, for people: ``adam_warmup(64) α=0.03``."""
     warmup = config["schedule"]["warmup"]
     length = f"({warmup['updates']})" if warmup["kind"] == "linear" else ""
     optimizer = config["optimizer"]
@@ -181,7 +194,7 @@ class Client:
             project=self.project,
             entity=self.entity,
             id=folder.name,
-            name=f"{cell(config)} seed {config['seed']}",
+            name=f"{label(config)} seed {config['seed']}",
             group=config["experiment"],
             job_type=config["optimizer"]["name"],
             tags=tags(config, commit),
