@@ -31,6 +31,35 @@ def synchronise_batch_norm(model: nn.Module) -> nn.Module:
     return model
 
 
+def count_together(model: nn.Module) -> list[Tensor]:
+    """Have BatchNorm layers whose averages do not depend on it leave their batches uncounted.
+
+    Returns their counters: whoever makes an update counts them all by one kernel, instead of one
+    for each layer.
+    """
+    counters = []
+    for module in model.modules():
+        if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, _UncountedBatchNorm):
+            counter = getattr(module, "num_batches_tracked", None)
+            if counter is not None and module.momentum is not None:
+                module.__class__ = _UncountedBatchNorm  # parameters and averages stay in place
+                counters.append(counter)
+    return counters
+
+
+class _UncountedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    def _check_input_dim(self, input: Tensor) -> None:
+        pass  # checked by the layer that this was
+
+    def forward(self, input: Tensor) -> Tensor:
+        averages = (self.running_mean, self.running_var)
+        keep = self.momentum
+        assert keep is not None
+        return nn.functional.batch_norm(
+            input, *averages, self.weight, self.bias, self.training, keep, self.eps
+        )
+
+
 class _SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Written to be read: two sums over all processes forward, and as many backward."""
 

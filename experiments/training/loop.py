@@ -205,7 +205,8 @@ class Loop:
 
     def _evaluate(self, last: bool) -> bool:
         """Evaluate on the splits that are due; False if a parameter is no longer finite."""
-        if not torch.stack([p.isfinite().all() for p in self.model.parameters()]).all():
+        largest = torch._foreach_norm([p.detach() for p in self.step.parameters], math.inf)
+        if not torch.stack(largest).isfinite().all():
             return False
         found: dict[Split, float] = {}
         started = time.perf_counter()

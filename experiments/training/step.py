@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from experiments.ranks import place
 from experiments.tasks.task import Counts, Split, Task, add_counts
+from experiments.training.batch_norm import count_together
 from experiments.training.cuda_graphs import Capture, Captured
 from experiments.training.distributed import all_reduce_sum, data_parallel, no_sync
 
@@ -54,6 +55,7 @@ class Step:
         self.task, self.model, self.optimizer = task, model, optimizer
         self.autocast, self.grad_clip = autocast, grad_clip
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.counters = count_together(model) if place().world_size == 1 else []
         self.loss = data_parallel(task, model)
         self.device = self.parameters[0].device
         self.rate = torch.zeros((), device=self.device)
@@ -113,6 +115,8 @@ class Step:
                 loss.backward()
             weighed.append(loss.detach())
             add_counts(total, counts)
+        if self.counters:
+            torch._foreach_add_(self.counters, len(batches))
         mean = weighed[0]
         if weigh:
             total = all_reduce_sum({**total, _WEIGHED: torch.stack(weighed).sum()})

@@ -15,20 +15,19 @@ from experiments.tasks.cifar10.config import Cifar10Config
 from experiments.tasks.cifar10.data import load_cifar10
 from experiments.tasks.cifar10.model import ResNetCifar
 from experiments.tasks.config import ProtocolConfig
-from experiments.tasks.shared.augment import Normalise, crop_and_flip, plan_epoch
+from experiments.tasks.shared.augment import Normalise, crop_and_flip, pad, plan_epoch
 from experiments.tasks.shared.images import LabelledImages
 from experiments.tasks.task import Counts, Split, Task, add_counts
 
-TEST_BATCH = 100
+TEST_BATCHES = {"cuda": 1000}
+"""Images that are evaluated at once where 100 leave the device waiting for launches."""
 
 
 class CropBatch(NamedTuple):
-    """Which training images, and how each is cropped and flipped; [B], as in an EpochPlan."""
+    """Which training images, and how each is cropped and flipped."""
 
-    images: Tensor
-    top: Tensor
-    left: Tensor
-    flip: Tensor
+    plan: Tensor
+    """int64 [4, B], as in :meth:`EpochPlan.rows`."""
 
 
 class Cifar10(Task[CropBatch]):
@@ -59,6 +58,7 @@ class Cifar10(Task[CropBatch]):
                 "examples; write a smaller one"
             )
         self.train = _slice(train, 0, kept, device)
+        self.padded = pad(self.train.pixels)
         held_out = {"test": _slice(_first(data.test, config.test_examples), 0, None, device)}
         if config.validation_examples:
             held_out["validation"] = _slice(train, kept, None, device)
@@ -72,25 +72,25 @@ class Cifar10(Task[CropBatch]):
         return ResNetCifar(self.config.depth, self.config.widths, self.classes).to(self.device)
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[CropBatch]:
-        plan = plan_epoch(self.seed, epoch, len(self.train)).to(self.device)
+        plan = plan_epoch(self.seed, epoch, len(self.train)).rows().to(self.device)
         for start in range(skip * self.batch_size, len(self.train), self.batch_size):
             mine = rank_slice(min(self.batch_size, len(self.train) - start))
             here = slice(start + mine.start, start + mine.stop)
-            yield CropBatch(plan.order[here], plan.top[here], plan.left[here], plan.flip[here])
+            yield CropBatch(plan[:, here])
 
     def loss(self, model: nn.Module, batch: CropBatch) -> tuple[Tensor, Counts]:
-        images, top, left, flip = batch
-        pixels, labels = self.train.pixels[images], self.train.labels[images]
-        logits = model(self.normalise(crop_and_flip(pixels, top, left, flip)))
+        images, top, left, flip = batch.plan
+        labels = self.train.labels[images]
+        logits = model(self.normalise(crop_and_flip(self.padded, images, top, left, flip.bool())))
         loss = F.cross_entropy(logits, labels)
         return loss, _count(logits.detach(), labels, loss.detach())
 
     def evaluate(self, model: nn.Module, split: Split) -> Counts:
         model.eval()
         images, total = self.held_out[split], Counts()
-        mine = rank_slice(len(images))
-        for start in range(mine.start, mine.stop, TEST_BATCH):
-            here = slice(start, min(start + TEST_BATCH, mine.stop))
+        mine, batch = rank_slice(len(images)), TEST_BATCHES.get(self.device.type, 100)
+        for start in range(mine.start, mine.stop, batch):
+            here = slice(start, min(start + batch, mine.stop))
             labels = images.labels[here]
             logits = model(self.normalise(images.pixels[here]))
             add_counts(total, _count(logits, labels, F.cross_entropy(logits, labels)))

@@ -31,11 +31,9 @@ class EpochPlan:
     flip: Tensor
     """bool: whether the crop is mirrored left to right."""
 
-    def to(self, device: torch.device | str) -> "EpochPlan":
-        """Return the same plan on ``device``."""
-        return EpochPlan(
-            self.order.to(device), self.top.to(device), self.left.to(device), self.flip.to(device)
-        )
+    def rows(self) -> Tensor:
+        """All of it as one tensor, int64 [4, n], in the order of the fields."""
+        return torch.stack([self.order, self.top, self.left, self.flip.long()])
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
@@ -56,23 +54,31 @@ def plan_epoch(seed: int, epoch: int, n: int) -> EpochPlan:
     )
 
 
-def crop_and_flip(pixels: Tensor, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
-    """Pad ``pixels`` [B, C, H, W] with zeros, cut [H, W] out of each at its offsets, mirror some.
+def pad(pixels: Tensor) -> Tensor:
+    """``pixels`` [N, C, H, W] with PADDING zeros on every side, as :func:`crop_and_flip` takes."""
+    return F.pad(pixels, (PADDING,) * 4)
 
-    ``top``, ``left`` (int64) and ``flip`` (bool) are [B], as in :class:`EpochPlan`. Returns a new
-    tensor of the same shape and type. No value is read back from the device and no shape depends
-    on one, so that a CUDA graph can hold it.
+
+def crop_and_flip(
+    padded: Tensor, images: Tensor, top: Tensor, left: Tensor, flip: Tensor
+) -> Tensor:
+    """Cut [H, W] out of chosen images at their offsets, and mirror some.
+
+    ``padded`` is what :func:`pad` makes of [N, C, H, W]. ``images`` are places in it; ``top``,
+    ``left`` (int64) and ``flip`` (bool) are [B] too, as in :class:`EpochPlan`. Returns a new tensor
+    [B, C, H, W]. No value is read back from the device and no shape depends on one, so that a CUDA
+    graph can hold it.
     """
-    batch, channels, height, width = pixels.shape
-    padded = F.pad(pixels, (PADDING,) * 4)
+    count, channels, *sides = padded.shape
+    height, width = (side - 2 * PADDING for side in sides)
     of_image, of_channel, of_row, of_column = padded.stride()
     offsets = 2 * PADDING + 1
-    # Every crop of every image as a view; indexing then copies one of each.
+    # Every crop of every image as a view; indexing then copies one of each that is chosen.
     crops = padded.as_strided(
-        (batch, offsets, offsets, channels, height, width),
+        (count, offsets, offsets, channels, height, width),
         (of_image, of_row, of_column, of_channel, of_row, of_column),
     )
-    chosen = crops[torch.arange(batch, device=pixels.device), top, left]
+    chosen = crops[images, top, left]
     return torch.where(flip[:, None, None, None], chosen.flip(-1), chosen)
 
 

@@ -77,13 +77,13 @@ def test_buffers_stay_where_they_are_and_follow_the_batches() -> None:
     seen = []
 
     def double(batches: list[Any]) -> torch.Tensor:
-        seen.append(batches[0].images.data_ptr())
-        return 2 * batches[0].images
+        seen.append(batches[0].plan.data_ptr())
+        return 2 * batches[0].plan
 
     captured = Captured("auto", CPU)
     for size, value in [(4, 1), (3, 2), (4, 3), (3, 4)]:
-        batch = CropBatch(*[torch.full((size,), value)] * 4)
-        assert captured("double", double, [batch]).tolist() == [2 * value] * size
+        batch = CropBatch(torch.full((4, size), value))
+        assert captured("double", double, [batch]).tolist() == [[2 * value] * size] * 4
     assert seen[:2] == seen[2:]
 
 

@@ -8,7 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torchvision import transforms
 from torchvision.transforms import functional as tv
 
-from experiments.tasks.shared.augment import Normalise, crop_and_flip, plan_epoch
+from experiments.tasks.shared.augment import Normalise, crop_and_flip, pad, plan_epoch
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
@@ -20,17 +20,17 @@ def pixels():
 
 
 def every_crop():
-    """All offsets, each with and without the flip."""
+    """Each image at an offset of its own, with and without the flip."""
     top, left, flip = torch.meshgrid(
         torch.arange(9), torch.arange(9), torch.arange(2), indexing="ij"
     )
-    return top.flatten(), left.flatten(), flip.flatten().bool()
+    return torch.arange(2 * 9 * 9), top.flatten(), left.flatten(), flip.flatten().bool()
 
 
 def test_every_crop_and_flip_equals_torchvisions(pixels):
-    top, left, flip = every_crop()
+    images, top, left, flip = every_crop()
     before = pixels.clone()
-    inputs = Normalise(MEAN, STD)(crop_and_flip(pixels, top, left, flip))
+    inputs = Normalise(MEAN, STD)(crop_and_flip(pad(pixels), images, top, left, flip))
     assert inputs.dtype == torch.float32
     assert torch.equal(pixels, before)
     for i in range(len(pixels)):
@@ -44,24 +44,32 @@ def test_the_border_is_black_before_normalisation(pixels):
     black = (0 - torch.tensor(MEAN)) / torch.tensor(STD)
     n = len(pixels)
     corner = torch.zeros(n, dtype=torch.int64)
-    inputs = Normalise(MEAN, STD)(crop_and_flip(pixels, corner, corner, corner.bool()))
+    crops = crop_and_flip(pad(pixels), torch.arange(n), corner, corner, corner.bool())
+    inputs = Normalise(MEAN, STD)(crops)
     assert torch.equal(inputs[:, :, :4, :], black[:, None, None].expand(n, 3, 4, 32))
     assert torch.equal(inputs[:, :, :, :4], black[:, None, None].expand(n, 3, 32, 4))
 
 
 def test_other_sizes_and_layouts(pixels):
-    top, left, flip = every_crop()
     wide = pixels[:, :2, :20, :].contiguous(memory_format=torch.channels_last)
-    expected = crop_and_flip(wide.contiguous(), top, left, flip)
+    expected = crop_and_flip(pad(wide.contiguous()), *every_crop())
     assert expected.shape == wide.shape
-    assert torch.equal(crop_and_flip(wide, top, left, flip), expected)
+    assert torch.equal(crop_and_flip(pad(wide), *every_crop()), expected)
+
+
+def test_images_are_chosen_in_any_order_and_more_than_once(pixels):
+    images = torch.tensor([5, 0, 5, 161])
+    _, top, left, flip = (column[:4] for column in every_crop())
+    found = crop_and_flip(pad(pixels), images, top, left, flip)
+    expected = crop_and_flip(pad(pixels[images]), torch.arange(4), top, left, flip)
+    assert torch.equal(found, expected)
 
 
 def test_no_value_is_read_back_and_no_shape_depends_on_one():
     with FakeTensorMode():  # raises where an operation needs a value
         index, flip = torch.zeros(8, dtype=torch.int64), torch.zeros(8, dtype=torch.bool)
         pixels = torch.zeros(8, 3, 32, 32, dtype=torch.uint8)
-        inputs = Normalise(MEAN, STD)(crop_and_flip(pixels, index, index, flip))
+        inputs = Normalise(MEAN, STD)(crop_and_flip(pad(pixels), index, index, index, flip))
         assert inputs.shape == (8, 3, 32, 32)
 
 
@@ -120,13 +128,16 @@ def test_successive_epochs_are_independent():
     assert stats.chisquare(table.flatten()).pvalue > 1e-3
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 def test_the_gpu_sees_the_same_numbers(pixels):
-    plan = plan_epoch(0, 0, len(pixels))
-    on_gpu = plan.to("cuda")
-    crop = crop_and_flip(pixels.cuda()[on_gpu.order], on_gpu.top, on_gpu.left, on_gpu.flip)
-    expected = crop_and_flip(pixels[plan.order], plan.top, plan.left, plan.flip)
-    assert torch.equal(crop.cpu(), expected)
+    plan = plan_epoch(0, 0, len(pixels)).rows()
+    crops = []
+    for device in ("cpu", "cuda"):
+        images, top, left, flip = plan.to(device)
+        crops.append(crop_and_flip(pad(pixels.to(device)), images, top, left, flip.bool()))
+    expected, found = crops
+    assert torch.equal(found.cpu(), expected)
     torch.testing.assert_close(
-        Normalise(MEAN, STD, "cuda")(crop).cpu(), Normalise(MEAN, STD)(expected)
+        Normalise(MEAN, STD, "cuda")(found).cpu(), Normalise(MEAN, STD)(expected)
     )
