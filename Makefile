@@ -22,7 +22,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
 # A misspelt setting would otherwise be the whole default study.
-SETTINGS := PROTOCOL DATASET OPTIMIZERS LRS SEEDS DEVICE JOBS ENGINE GPUS TEXT PORT PRECISION DRY_RUN \
+SETTINGS := PROTOCOL DATASET OPTIMIZERS LRS SEEDS DEVICE JOBS ENGINE GPUS TEXT PORT PRECISION MINUTES DRY_RUN \
 	RADAM_DATA PYTHON VENV
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(SETTINGS),$(GIVEN))
@@ -55,7 +55,7 @@ reproduce-cifar: setup ## the paper's CIFAR-10 study as far as this machine can
 	$(RUN) -m experiments.sweep run experiment=reproduce_cifar10 $(WORDS)
 
 study-gpu: setup ## the paper's CIFAR-10 study at full length on a GPU, checks first (DRY_RUN=1: say what it takes)
-	$(RUN) -m scripts.study_gpu $(if $(filter-out 0 no No false False,$(DRY_RUN)),--dry-run) $(if $(SEEDS),--seeds=$(SEEDS)) $(if $(PRECISION),--precision=$(PRECISION))
+	$(RUN) -m scripts.study_gpu $(if $(filter-out 0 no No false False,$(DRY_RUN)),--dry-run) $(if $(SEEDS),--seeds=$(SEEDS)) $(if $(PRECISION),--precision=$(PRECISION)) $(if $(MINUTES),--minutes=$(MINUTES))
 
 reproduce-iwslt14: setup ## Fig. 1 and Table 2 on IWSLT'14, likewise
 	$(RUN) -m experiments.sweep run experiment=reproduce_iwslt14 $(WORDS)

@@ -6,8 +6,8 @@ Side by side: the plain loop of ``benchmarks.training``; the suite's update laun
 the same with torch.compile's own graphs (``reduce-overhead``) around the model; captured; and
 captured in several processes at a time, with MPS where there is. Updates alone, on noise, at the
 recipe's sizes. Their limits are measured here: a copy of a gigabyte, a product of large bf16
-matrices. Of the first, the least that a run must move is counted: every convolution's output,
-written and read forward, read again backward, its gradient written and read.
+matrices. What an update moves is counted: all that its operations, each a kernel of its own, read
+and write.
 """
 
 import argparse
@@ -23,7 +23,9 @@ from typing import Any
 
 import torch
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from benchmarks.machine import describe_machine, matmul_rate
 from benchmarks.training import multiplications, plain_updates, random_images, rate, update_of
@@ -34,7 +36,6 @@ from experiments.tasks.cifar10.model import ResNetCifar
 from experiments.terminal.console import console, exit_on_user_error, say
 
 BATCH, IMAGES_A_RUN = 128, 164 * 50_000
-PASSES = 5
 WARM_UP = 20
 """Updates before the clock starts: captures among them."""
 PATIENCE = 300.0
@@ -85,27 +86,34 @@ def limits(device: str, precision: str) -> Limits:
     copied = 2 * source.numel() * source.element_size() / statistics.median(taken[1:])
     size = 8192 if device == "cuda" else 512
     bf16 = matmul_rate(device, size, torch.bfloat16)
-    return Limits(copied, bf16, least_bytes(precision), 3 * 2 * multiplications(ResNetCifar()))
+    return Limits(copied, bf16, moved_bytes(precision), 3 * 2 * multiplications(ResNetCifar()))
 
 
-def least_bytes(precision: str) -> int:
-    """What training on an image must at least move, as the head of this file counts it."""
-    return PASSES * (2 if precision == "bf16" else 4) * outputs(ResNetCifar())
+def moved_bytes(precision: str) -> float:
+    """Bytes that training on an image reads and writes, operation by operation, without the
+    optimizer; in bf16 half of float32's, without the casts."""
+    with torch.device("meta"):
+        model, images = ResNetCifar().train(), torch.zeros(BATCH, 3, 32, 32)
+        with Moved() as moved:
+            nn.functional.cross_entropy(
+                model(images), torch.zeros(BATCH, dtype=torch.int64)
+            ).backward()
+    return float(moved.bytes) / BATCH / (2 if precision == "bf16" else 1)
 
 
-def outputs(model: nn.Module) -> int:
-    """Elements that the convolutions put out for one image."""
-    total = 0
+class Moved(TorchDispatchMode):
+    """Counts the bytes that operations read and write; views move none."""
 
-    def count(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
-        nonlocal total
-        total += output[0].numel()
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
+        self.bytes = 0
 
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(count)
-    model(torch.zeros(1, 3, 32, 32))
-    return total
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, Tensor)]
+            self.bytes += sum(x.numel() * x.element_size() for x in tensors)
+        return result
 
 
 def wait(device: str) -> None:

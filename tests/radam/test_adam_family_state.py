@@ -198,6 +198,7 @@ def test_a_state_loads_into_another_type():
         assert float(optimizer.state[p]["step"]) == 6
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_state_follows_to_another_device_and_back():
     net = model()

@@ -139,6 +139,7 @@ def test_two_processes_train_as_one(how):
     assert done.stdout.count("as one process") == 2
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", ["adam", "amsgrad", "adam_2k", "radam", "radam_4step"])
 def test_a_cuda_graph_holds_the_step(name):
@@ -171,6 +172,7 @@ def test_a_cuda_graph_holds_the_step(name):
     assert float(captured.state[p]["step"]) == 12
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_capturing_without_capturable_is_refused():
     p = torch.nn.Parameter(torch.randn(10, device="cuda"))
@@ -184,6 +186,7 @@ def test_capturing_without_capturable_is_refused():
         optimizer.step()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", ["adam", "amsgrad", "adam_2k", "radam", "radam_4step"])
 @pytest.mark.parametrize("path", [{}, {"foreach": True}, {"capturable": True}], ids=str)

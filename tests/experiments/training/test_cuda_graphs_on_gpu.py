@@ -23,7 +23,11 @@ from radam.zoo import ZOO
 from tests.experiments.training.noise import configure, noise_images
 
 CUDA = pytest.param(
-    "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+    "cuda",
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU"),
+    ],
 )
 on_a_gpu = pytest.mark.parametrize("device", [CUDA])
 on_both = pytest.mark.parametrize("device", ["cpu", CUDA])
