@@ -11,12 +11,14 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import torch
 from fairseq.dataclass import FairseqDataclass
 from fairseq.optim import OPTIMIZER_REGISTRY, FairseqOptimizer, register_optimizer
 from omegaconf import II
 from torch import Tensor
 
 from radam.fairseq_plugin.compat import naming_options
+from radam.kernels import HALF
 from radam.zoo import ZOO, Entry, make_optimizer
 
 FAIRSEQ_NAMES = {"betas": "adam_betas", "eps": "adam_eps"}
@@ -33,8 +35,11 @@ class ZooOptimizer(FairseqOptimizer):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)
+        params, options = list(params), self._chosen()
+        if self.supports_memory_efficient_fp16 and any(p.dtype in HALF for p in params):
+            options["state_dtype"] = torch.float32  # else they are float32 copies
         with naming_options():
-            self._optimizer = make_optimizer(self.entry.name, list(params), **self._chosen())
+            self._optimizer = make_optimizer(self.entry.name, params, **options)
 
     def _chosen(self) -> dict[str, Any]:
         """The rate and the options that were set, as the zoo takes them."""
@@ -51,6 +56,11 @@ class ZooOptimizer(FairseqOptimizer):  # type: ignore[misc]
         """What of a checkpoint's groups gives way to the command line when training goes on."""
         groups: list[dict[str, Any]] = self._optimizer.param_groups
         return {key: value for key, value in self._chosen().items() if key in groups[0]}
+
+    @property
+    def supports_memory_efficient_fp16(self) -> bool:
+        """Whether the parameters may be of half precision: then the averages are of float32."""
+        return "state_dtype" in self.entry.defaults
 
     @property
     def supports_flat_params(self) -> bool:

@@ -138,6 +138,21 @@ def test_every_optimizer_takes_a_step_and_reads_its_options(fairseq):
         assert optimizer.get_lr() == 0.25, name
 
 
+def test_half_precision_parameters_have_float32_averages(trained):
+    """Also after a stop: the averages do not take the parameters' type when they are loaded."""
+    folder, _ = trained
+    words = [*MODEL, "--memory-efficient-fp16", "--optimizer=radam", "--save-dir=half"]
+    for updates in (2, 4):
+        command(folder, "train", *words, f"--max-update={updates}")
+    saved = torch.load(folder / "half" / "checkpoint_last.pt", weights_only=False)
+    states = saved["last_optimizer_state"]["state"].values()
+    assert {float(state["step"]) for state in states} == {4}
+    # fairseq writes every number as float32; float16 would leave half of their digits at 0.
+    for name in ("exp_avg", "exp_avg_sq"):
+        numbers = torch.cat([state[name].flatten() for state in states])
+        assert (numbers != numbers.half()).float().mean() > 0.5
+
+
 # Warmups on the command line, and the same for `make_schedule`.
 WARMUPS = [
     ("", {}),
