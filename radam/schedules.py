@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler as TorchLRScheduler
 
@@ -86,7 +87,7 @@ class Decay(ABC):
         for option in fields(self):
             value = getattr(self, option.name)
             if wanted := option.metadata["check"](value):
-                raise ValueError(f"{option.name} is {value}; {wanted}")
+                raise ValueError(f"{option.name} is {value!r}; {wanted}")
             if isinstance(value, list):
                 object.__setattr__(self, option.name, tuple(value))
 
@@ -280,10 +281,10 @@ def make_schedule(
     Raises:
         ValueError: in one line: the field, its value, and what to write instead.
     """
-    if name not in DECAYS:
+    if name not in list(DECAYS):
         raise ValueError(f"schedule {name!r} is unknown; {remedy(name, DECAYS)}")
     if _factor(lr):
-        raise ValueError(f"lr is {lr}; {_factor(lr)}")
+        raise ValueError(f"lr is {lr!r}; {_factor(lr)}")
     warm = _warmup(warmup, warmup_updates, beta2)
     return Schedule(lr, _decay(name, warmup_updates, options), warm)
 
@@ -303,9 +304,9 @@ def _warmup(kind: str, updates: int, beta2: float) -> Callable[[int, float], flo
     if kind not in WARMUPS:
         raise ValueError(f"warmup {kind!r} is unknown; {remedy(kind, WARMUPS)}")
     if not (is_number(beta2) and 0 <= beta2 < 1):
-        raise ValueError(f"beta2 is {beta2}; write a number in [0, 1)")
+        raise ValueError(f"beta2 is {beta2!r}; write a number in [0, 1)")
     if wanted := _whole(0)(updates):
-        raise ValueError(f"warmup_updates is {updates}; {wanted}")
+        raise ValueError(f"warmup_updates is {updates!r}; {wanted}")
     if kind == "linear" and updates < 1:
         raise ValueError(f"warmup_updates is {updates}; a linear warmup needs at least 1")
     if kind != "linear" and updates != 0:
@@ -327,8 +328,9 @@ def _warmup(kind: str, updates: int, beta2: float) -> Callable[[int, float], flo
 class LRScheduler(TorchLRScheduler):
     """A `Schedule` as a torch learning-rate scheduler: call ``step()`` after each update.
 
-    A group built with another rate than ``schedule.lr`` keeps its ratio to it. The state is the
-    number of updates made and no more: load it, or pass ``last_epoch``, and the rates go on.
+    A group built with another rate than ``schedule.lr`` keeps its ratio to it, and so does one that
+    is added later. The state is the number of updates made and no more: load it, or pass
+    ``last_epoch``, and the rates go on.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, last_epoch: int = -1) -> None:
@@ -338,10 +340,24 @@ class LRScheduler(TorchLRScheduler):
     def get_lr(self) -> list[Any]:
         """Return the rate of each group at the next update."""
         alpha = self.schedule(self.last_epoch + 1)
+        added = self.optimizer.param_groups[len(self.base_lrs) :]
+        self.base_lrs += [float(group["lr"]) for group in added]
         return [alpha * (base / self.schedule.lr) for base in self.base_lrs]
 
     _get_closed_form_lr = get_lr
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, without the schedule: that is built, not loaded."""
-        return {key: value for key, value in super().state_dict().items() if key != "schedule"}
+        """Return the number of updates made, as ``last_epoch``."""
+        return {"last_epoch": self.last_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to where another one was, and set the rates of the update after that."""
+        made = state_dict["last_epoch"]
+        super().load_state_dict({"last_epoch": made, "_step_count": made + 1})
+        rates = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self._last_lr = rates

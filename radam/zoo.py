@@ -126,7 +126,7 @@ def make_optimizer(
 
 def check(name: str, options: Mapping[str, Any]) -> None:
     """Raise ValueError, naming field, value and remedy, unless ``name`` takes ``options``."""
-    if name not in ZOO:
+    if name not in list(ZOO):
         raise ValueError(f"optimizer {name!r} is unknown; {remedy(name, ZOO)}")
     known = {"lr": None, **ZOO[name].defaults}
     for option in options:

@@ -166,6 +166,43 @@ def test_scheduler_state_is_plain_data(tmp_path):
     assert torch.load(tmp_path / "state.pt", weights_only=True)["last_epoch"] == 0
 
 
+@pytest.mark.parametrize("schedule_first", [False, True])
+def test_a_state_is_a_position_and_brings_no_rate(schedule_first):
+    """The rate is the new run's; what is loaded first does not matter, and no update goes amiss."""
+    options = {"warmup": "linear", "warmup_updates": 10}
+    old = torch.optim.SGD([parameter()], lr=0.1)
+    before = LRScheduler(old, make_schedule("constant", 0.1, **options))
+    rates_of(before, 6)
+    assert before.state_dict() == {"last_epoch": 6}
+    schedule = make_schedule("constant", 0.01, **options)
+    new = torch.optim.SGD([parameter()], lr=0.01)
+    after = LRScheduler(new, schedule)
+    loads = [lambda: after.load_state_dict(before.state_dict())]
+    loads.insert(schedule_first, lambda: new.load_state_dict(old.state_dict()))
+    for load in loads:
+        load()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rates = rates_of(after, 5)
+    if schedule_first:  # The optimizer's groups came last, with the rate of update 7.
+        assert rates.pop(0) == before.schedule(7)
+    assert rates == [schedule(t) for t in range(8 if schedule_first else 7, 12)]
+    assert after.get_last_lr() == [schedule(12)]
+
+
+def test_a_group_that_is_added_follows():
+    schedule = make_schedule("inverse_sqrt", 0.1, warmup="linear", warmup_updates=4)
+    for rate in (0.05, torch.tensor(0.05)):
+        optimizer = torch.optim.SGD([parameter()], lr=0.1)
+        scheduler = LRScheduler(optimizer, schedule)
+        optimizer.add_param_group({"params": [parameter()], "lr": rate})
+        for t in range(2, 8):
+            optimizer.step()
+            scheduler.step()
+            seen = [float(group["lr"]) for group in optimizer.param_groups]
+            assert seen == pytest.approx([schedule(t), schedule(t) / 2])
+
+
 def test_groups_keep_their_ratio():
     groups = [{"params": [parameter()]}, {"params": [parameter()], "lr": 0.05}]
     optimizer = torch.optim.SGD(groups, lr=0.1)
@@ -206,6 +243,11 @@ def test_schedules_pickle_and_compare():
         ({"warmup": "slow"}, "warmup 'slow' is unknown; write one of: none"),
         ({"lr": 0.0}, "lr is 0.0"),
         ({"lr": float("nan")}, "lr is nan"),
+        ({"name": ["constant"]}, "schedule \\['constant'\\] is unknown"),
+        ({"lr": "0.1"}, "lr is '0.1'; write a finite number above 0"),
+        ({"warmup": None}, "warmup None is unknown; did you mean 'none'"),
+        ({"warmup": "linear", "warmup_updates": 2.5}, "warmup_updates is 2.5; write a whole"),
+        ({"warmup": "linear", "warmup_updates": "4"}, "warmup_updates is '4'; write a whole"),
         ({"beta2": 1.0, "warmup": "untuned_linear"}, "beta2 is 1.0"),
         ({"warmup": "linear"}, "warmup_updates is 0; a linear warmup needs"),
         ({"warmup_updates": 5}, "warmup_updates is 5, but warmup 'none'"),
@@ -213,6 +255,11 @@ def test_schedules_pickle_and_compare():
         ({"name": "multi_step"}, "milestones is None"),
         ({"name": "multi_step", "milestones": [5, 3]}, "milestones is \\[5, 3\\]"),
         ({"name": "multi_step", "milestones": [0]}, "milestones is \\[0\\]"),
+        ({"name": "multi_step", "milestones": "23"}, "milestones is '23'"),
+        ({"name": "multi_step", "milestones": 5}, "milestones is 5"),
+        ({"name": "multi_step", "milestones": [5], "gamma": -1.0}, "gamma is -1.0"),
+        ({"name": "linear", "total_updates": 9, "end_lr": -1.0}, "end_lr is -1.0"),
+        ({"name": "linear", "total_updates": 9, "end_lr": float("nan")}, "end_lr is nan"),
         ({"name": "linear"}, "total_updates is None"),
         (
             {"name": "linear", "total_updates": 5, "warmup": "linear", "warmup_updates": 5},
