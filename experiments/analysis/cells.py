@@ -183,8 +183,9 @@ class Section:
 
     @property
     def within_warmup(self) -> bool:
-        """Whether its longest run lies inside RAdam's own warmup (:data:`OWN_WARMUP`)."""
-        longest = self.runs["updates"].max()
+        """Whether its longest run that came to its end lies inside RAdam's own warmup
+        (:data:`OWN_WARMUP`)."""
+        longest = self.runs.filter(pl.col("status") == "completed")["updates"].max()
         return isinstance(longest, int | float) and longest <= OWN_WARMUP
 
     @property

@@ -63,7 +63,7 @@ def test_everything(command: Command, store: Path, tmp_path: Path) -> None:
     }
     text = (out / "REPORT.md").read_text()
     assert "## CIFAR-10 · mini protocol · STAND-IN data" in text
-    assert "So short a run lies inside RAdam's own warmup" in text
+    assert "so short a run lies inside RAdam's own warmup" in text
     assert "15 completed, 1 diverged" in text
     assert text.count("### Test accuracy (%): final, best on test") == 2  # the same: one table
     for path in said:

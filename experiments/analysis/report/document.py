@@ -72,7 +72,7 @@ def report(
         said = {name: value for name, value in own.items() if name not in shared}
         parts.append(_section(section, said, figures.get(section.name, []), target))
     if computed:
-        parts += ["## Computed, without training", *(_figure(p, p.stem, "") for p in computed)]
+        parts += ["## Computed, without training", *(_figure(p, p.stem) for p in computed)]
     parts += [claims(rows, level=2), _how_to_read(), _again(found)]
     return "\n\n".join(parts) + "\n"
 
@@ -164,10 +164,7 @@ def _section(
         parts.append("> All runs lie inside RAdam's own warmup (see *How to read the numbers*).")
     parts.append(_listed(facts))
     parts += _tables(section, target)
-    parts += [
-        _figure(path, path.stem.removeprefix(f"{section.name}-"), section.title + ": ")
-        for path in figures
-    ]
+    parts += [_figure(path, path.stem.removeprefix(f"{section.name}-")) for path in figures]
     if (translated := examples(section)) is not None:
         parts += ["### Translations", translated]
     return "\n\n".join(parts)
@@ -188,14 +185,14 @@ def _tables(section: Section, target: float | None) -> list[str]:
     return parts
 
 
-def _figure(path: Path, what: str, of: str) -> str:
-    """A figure with its caption below; ``of`` is said where the figure cannot be seen."""
+def _figure(path: Path, what: str) -> str:
+    """A figure with its caption below. ``what``: a key of _FIGURES or _COMPUTED."""
     caption = {**_FIGURES, **_COMPUTED}.get(what)
     if caption is None:
         begins = [name for name in _FIGURES if name.endswith("-") and what.startswith(name)]
         caption = _FIGURES[begins[0]].format(_value(what.removeprefix(begins[0]))) if begins else ""
     vector = path.with_suffix(".pdf").as_posix()
-    return f"![{_text(of)}{what}]({path.as_posix()})\n\n*{caption}* ([PDF]({vector}))"
+    return f"![{what}]({path.as_posix()})\n\n*{caption}* ([PDF]({vector}))"
 
 
 def _value(text: str) -> str:
@@ -291,7 +288,7 @@ def _how_to_read() -> str:
   best α; the geometric mean of the runs that come there, and how many do. The score is what the
   optimizer that comes least far ends at, or the `--target` that was given. Seconds mean something
   on like hardware alone.
-- {WITHIN_WARMUP}"""
+- *RAdam's own warmup*: {WITHIN_WARMUP[0].lower()}{WITHIN_WARMUP[1:]}"""
 
 
 def _again(found: Sequence[Section]) -> str:

@@ -143,3 +143,12 @@ def test_other_data_make_another_section(tmp_path: Path) -> None:
     assert [len(section.runs) for section in sections(read_results(tmp_path))] == [3]
     run(tmp_path, "radam", 0.1, 7, 90.0, data="b2")
     assert [len(section.runs) for section in sections(read_results(tmp_path))] == [2, 1, 1]
+
+
+def test_a_run_that_was_stopped_early_does_not_make_a_protocol_short(tmp_path: Path) -> None:
+    run(tmp_path, "radam", 0.1, 1, None, status="interrupted", updates=10)
+    assert not only_section(tmp_path).within_warmup
+    run(tmp_path, "radam", 0.1, 2, 50.0, updates=10)
+    assert only_section(tmp_path).within_warmup
+    run(tmp_path, "radam", 0.1, 3, 50.0, updates=5000)
+    assert not only_section(tmp_path).within_warmup
