@@ -18,12 +18,11 @@ from pathlib import Path
 import polars as pl
 
 from experiments.analysis.cells import SCORES, Section, sections
-from experiments.analysis.claims import Row, as_data, scorecard
-from experiments.analysis.report.document import claims as claims_document
+from experiments.analysis.claims import Row, as_data, opening, scorecard
 from experiments.analysis.report.document import report as report_document
-from experiments.analysis.report.document import verdicts
 from experiments.analysis.report.latex import claims_latex, latex
-from experiments.analysis.report.tables import scorecard_table, summary_table
+from experiments.analysis.report.scorecard import claims_document, scorecard_table
+from experiments.analysis.report.tables import summary_table
 from experiments.analysis.report.text_tables import section_tables
 from experiments.analysis.report.tidy import tidy
 from experiments.errors import UserError
@@ -122,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = scorecard(found, asked.runs)
         if asked.what == "claims":
             console.print(scorecard_table(rows))
-        say(f"\n{verdicts(rows)}")
+        say(f"\n{opening(rows)}")
         written += write_claims(rows, asked.out)
     if asked.what in ("all", "figures"):
         figures = write_figures(found, asked.score, asked.out)

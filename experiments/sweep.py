@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from experiments.files import write_atomic
 from experiments.launch.describe import describe_grid, estimate, headline
 from experiments.launch.launcher import Launcher, LocalLauncher
 from experiments.launch.local import run_local
-from experiments.launch.plan import make_plan
+from experiments.launch.plan import Plan, make_plan
 from experiments.launch.snapshot import take_snapshot
 from experiments.launch.status import (
     DONE,
@@ -116,7 +117,24 @@ def plan(chosen: argparse.Namespace) -> int:
     lines = look(planned.store, labels_of(planned.configs), planned.queue)
     console.print(table(lines, headline(planned)))
     say(f"{len(lines)} runs: {counts(lines)}; {cost(lines)}")
+    for line in claims_of(planned):
+        say(line)
     return 0
+
+
+def claims_of(planned: Plan) -> list[str]:
+    """How many seeds the claims take that the plan's runs may decide."""
+    from experiments.analysis.claims import seeds_of_claims  # here alone: it waits for polars
+    from experiments.analysis.wording import decides
+
+    first = planned.configs[0]
+    if first.experiment is None or not decides(
+        first.task.name, first.protocol.name, planned.dataset
+    ):
+        return []
+    cells = Counter(labels.setting for labels in labels_of(planned.configs).values())
+    optimizers = {config.optimizer.name for config in planned.configs}
+    return seeds_of_claims(first.experiment, optimizers, min(cells.values()))
 
 
 def run(chosen: argparse.Namespace) -> int:

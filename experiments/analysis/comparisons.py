@@ -96,6 +96,15 @@ class Comparisons:
         gap = statistics.difference(first, second, pairs, self._usual_expected)
         return Comparison(method, against, best, self._own(gap, n), spread)
 
+    def strongest(self) -> Comparison | None:
+        """The method that differs most surely from the paper's own in the expected score (in half
+        widths of the interval); None where no difference has an interval."""
+        if self.subject is None:
+            return None
+        found = [self.pair(method, self.subject) for method in self.methods]
+        sure = [c for c in found if c.method != self.subject and _surety(c.expected, self.grid)]
+        return max(sure, key=lambda c: _surety(c.expected, self.grid), default=None)
+
     def from_the_best(self, method: Method) -> Comparison | None:
         """The method against the best of all others; None where there are none."""
         others = [table for other, table in self._tables.items() if other != method]
@@ -187,6 +196,14 @@ class Comparisons:
 
     def _own(self, found: Estimate, n: int, turned: float | None = None) -> Estimate:
         return in_own_unit(replace(found, n=n), self.grid, turned)
+
+
+def _surety(gap: Estimate | None, grid: Grid) -> float:
+    """How many half widths of its interval a difference is from none; 0 without one."""
+    if gap is None or gap.low is None or gap.high is None:
+        return 0.0
+    value, low, high = (grid.scale.forward(x) for x in (gap.value, gap.low, gap.high))
+    return float(abs(value) / (high - low) * 2) if high > low else 0.0
 
 
 def _table(cells: list[Cell], grid: Grid) -> _Table:

@@ -65,13 +65,13 @@ class Distortion:
     mass_below: Floats
     median: Floats
 
-    def growth(self, until: int) -> float | None:
-        """The largest growth of `mass_below` since the first record, up to update ``until``.
-
-        None if no update after the first was recorded by then.
+    def growth(self, until: int, after: int = 0) -> float | None:
+        """The largest growth of `mass_below` since the first record, over the updates after
+        ``after`` and up to ``until``. None if none of them but the first was recorded.
         """
         updates = np.array(self.updates)
-        later = self.mass_below[(updates > updates[:1]) & (updates <= until)]
+        chosen = (updates > updates[:1]) & (updates > after) & (updates <= until)
+        later = self.mass_below[chosen]
         return float(later.max() - self.mass_below[0]) if len(later) else None
 
 

@@ -88,7 +88,8 @@ _LEFT = tuple(symbol for symbol in MARKERS if symbol not in _CHOSEN) or tuple(MA
 _DASHES = ((4, 1.5), (1.5, 1.5), (4, 1.5, 1, 1.5), (6, 1.5), (6, 1.5, 1.5, 1.5), (2.5, 1))
 _GOLDEN = (5**0.5 - 1) / 2
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_RUN = "#009E73", "#D1410C", "#E08A00", "#808080"
+SUPPORTED, PARTLY, NOT_SUPPORTED = "#009E73", "#0072B2", "#D1410C"
+UNDECIDED, NOT_RUN = "#E08A00", "#808080"
 """Colours of the verdicts."""
 
 

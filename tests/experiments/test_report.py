@@ -150,8 +150,8 @@ def test_claims_of_an_empty_store(command: Command, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "holds no results yet. Run something first: `make reproduce-cifar`" in done.stdout
     said = " ".join(done.stdout.split())
-    assert "Claims of the paper that runs decide: 15 not run" in said
-    assert "that need none: 1 supported, 1 not supported, 1 not run" in said
+    assert "Of the paper's claims that take runs: 15 not run." in said
+    assert "that mathematics or simulation decides: 1 supported (C18), 1 partly (C16), 1" in said
     assert {path.name for path in out.iterdir()} == {"CLAIMS.md", "claims.json"}
 
 

@@ -1,7 +1,7 @@
 """What a rule may ask of the runs of one section."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from experiments.analysis.cells import Cell, Grid, Section
-from experiments.analysis.claims.rules import MIN_SEEDS, NotRun, Sample, Unclear
+from experiments.analysis.claims.rules import MIN_SEEDS, Arm, NotRun, Sample, Unclear
 from experiments.analysis.distortion import distortion
 from experiments.analysis.style import title
 from experiments.analysis.wording import rate
@@ -23,6 +23,17 @@ PRESET = "config.protocol.presets.lr"
 """The column with the α that the protocol gives where nobody asks for another."""
 
 
+ENDED = ("completed", "diverged")
+STOPPED = (*ENDED, "interrupted", "failed")
+"""Also those that were stopped on the way: for what a run shows long before its end."""
+
+RESOLUTION = 0.01
+"""Share of gradient elements: an SD over seeds below it is not believed."""
+
+Value = Callable[[dict[str, Any]], float | None]
+"""One number of a run, from its row; None where it has none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """The runs of one section, asked for by optimizer, α and other settings."""
@@ -32,29 +43,54 @@ class Evidence:
     """Whether these runs may decide a claim of the paper."""
     _grids: dict[str, Grid] = field(default_factory=dict, repr=False)
 
-    def sample(self, optimizer: str, lr: float | None, kind: str, **settings: Any) -> Sample:
+    def first(self, seeds: int) -> "Evidence":
+        """With the first ``seeds`` seeds of each method and α alone, ascending."""
+        place = pl.col("seed").rank("dense").over("method", "lr")
+        kept = self.section.runs.with_columns((place <= seeds).alias("kept"))["kept"]
+        return Evidence(self.section.keep(kept), self.decides)
+
+    def arm(
+        self,
+        optimizer: str,
+        lr: float | None,
+        kind: str,
+        printed: str | None = None,
+        **settings: Any,
+    ) -> Arm:
         """The test metric of one method at one α (None: the one it ran at, or of several its
         protocol's own, ``protocol.presets.lr``).
 
-        ``kind``: a key of ``cells.SCORES``. ``settings``: columns of the store that the runs
-        must have, ``warmup_updates=100`` or ``first_updates="adam"`` (an optimizer's option).
+        ``kind``: a key of ``cells.SCORES``. ``printed``: see ``Sample``. ``settings``: columns of
+        the store that the runs must have, ``warmup_updates=100`` or ``first_updates="adam"`` (an
+        optimizer's option).
         """
-        return self._of_cell(self._cell(optimizer, lr, kind, settings), settings)
+        cell = self._cell(optimizer, lr, kind, settings)
+        return Arm((self._of_cell(cell, kind, printed, settings),))
 
-    def best_sample(self, optimizer: str, kind: str, lrs: Sequence[float] | None = None) -> Sample:
-        """The method at the α (and the settings) with the best mean; see :meth:`best_cell`."""
-        return self._of_cell(self.best_cell(optimizer, kind, lrs), {})
+    def best_arm(
+        self,
+        optimizer: str,
+        kind: str,
+        lrs: Sequence[float] | None = None,
+        printed: str | None = None,
+        *,
+        all_of_them: bool = False,
+        **settings: Any,
+    ) -> Arm:
+        """The method at all its α (``lrs``: among these) and settings, of which the best counts.
 
-    def best_cell(self, optimizer: str, kind: str, lrs: Sequence[float] | None = None) -> Cell:
-        """The optimizer's cell with the best mean; ``lrs``: among these α only.
-
-        α is chosen by the same test figures, as in the paper: optimistic, and equally so for all.
-        A cell with too few seeds to decide is chosen only if there is no other.
+        A cell with too few seeds to decide counts only if there is no other. ``all_of_them``: every
+        one of ``lrs`` must have run.
         """
+        if all_of_them:
+            for lr in lrs or ():
+                self._cell(optimizer, lr, kind, settings)
+        rows = self._rows(optimizer, settings)
+        labels = set(rows["method"].to_list())
         cells = [
             cell
-            for (method, lr), cell in self.grid(kind).cells.items()
-            if method.optimizer == optimizer
+            for (method, lr), cell in sorted(self.grid(kind).cells.items(), key=lambda c: c[0][1])
+            if method.label in labels
             and cell.n
             and (lrs is None or any(_same(lr, wanted) for wanted in lrs))
         ]
@@ -62,12 +98,7 @@ class Evidence:
             where = "" if lrs is None else f" at α in {{{', '.join(rate(lr) for lr in lrs)}}}"
             raise NotRun(f"{title(optimizer)}{where}")
         cells = [cell for cell in cells if cell.n >= MIN_SEEDS] or cells
-        choose = max if self.section.direction == "max" else min
-        return choose(cells, key=self.grid(kind).value)
-
-    def cells(self, optimizer: str, lrs: Sequence[float], kind: str) -> list[Cell]:
-        """The optimizer's cells at each of ``lrs``, ascending; every one must have run."""
-        return [self._cell(optimizer, lr, kind, {}) for lr in sorted(lrs)]
+        return Arm(tuple(self._of_cell(cell, kind, printed, settings) for cell in cells))
 
     def grid(self, kind: str) -> Grid:
         """The section's grid, made once."""
@@ -75,36 +106,36 @@ class Evidence:
             self._grids[kind] = self.section.grid(kind)
         return self._grids[kind]
 
-    def train_loss(self, optimizer: str, lr: float | None, **settings: Any) -> Sample:
-        """The last training loss (nats); infinite for a diverged run."""
-        rows = self._at(optimizer, lr, settings)
-        values = [
-            math.inf if row["status"] == "diverged" else row["train_loss"]
-            for row in rows.iter_rows(named=True)
-        ]
-        return self._of_rows(rows, "training loss", values, "min", settings, digits=3)
+    def train_loss(
+        self, optimizer: str, lr: float | None, printed: str | None = None, **settings: Any
+    ) -> Arm:
+        """The last training loss (nats)."""
+        what = ("training loss", "min", 3)
+        return self._of_runs(optimizer, lr, lambda row: row["train_loss"], what, printed, settings)
 
-    def last_train_accuracy(self, optimizer: str, lr: float, **settings: Any) -> Sample:
-        """The training accuracy (%) of the last training record; chance for a diverged run."""
+    def train_accuracy(
+        self, optimizer: str, lr: float, printed: str | None = None, **settings: Any
+    ) -> Arm:
+        """The training accuracy (%) of the last training record."""
+        what = ("training accuracy", "max", 2)
+        return self._of_runs(optimizer, lr, _last_accuracy, what, printed, settings)
 
-        def value(row: dict[str, Any]) -> float | None:
-            records = _records(row, "train")
-            return records["accuracy"][-1] if "accuracy" in records.columns else None
-
-        rows = self._at(optimizer, lr, settings)
-        values = [
-            self.section.worst if row["status"] == "diverged" else value(row)
-            for row in rows.iter_rows(named=True)
-        ]
-        return self._of_rows(rows, "training accuracy", values, "max", settings)
-
-    def mean_train_loss(self, optimizer: str, lr: float, first: int, last: float) -> Sample:
-        """Each run's mean training loss over the records of updates ``first`` < t ≤ ``last``;
-        infinite for a run that diverged before ``last``."""
+    def train_error(
+        self, optimizer: str, lr: float, printed: str | None = None, **settings: Any
+    ) -> Arm:
+        """100 − the training accuracy (%)."""
 
         def value(row: dict[str, Any]) -> float | None:
-            if row["status"] == "diverged" and row["updates"] < last:
-                return math.inf
+            accuracy = _last_accuracy(row)
+            return None if accuracy is None else 100 - accuracy
+
+        what = ("training error", "min", 2)
+        return self._of_runs(optimizer, lr, value, what, printed, settings)
+
+    def mean_train_loss(self, optimizer: str, lr: float, first: int, last: float) -> Arm:
+        """Each run's mean training loss over the records of updates ``first`` < t ≤ ``last``."""
+
+        def value(row: dict[str, Any]) -> float | None:
             records = _records(row, "train")
             if records.is_empty():
                 return None
@@ -113,47 +144,102 @@ class Evidence:
             mean = chosen.fill_nan(None).mean()
             return None if mean is None else float(mean)  # type: ignore[arg-type]  # of floats
 
-        rows = self._at(optimizer, lr, {})
-        values = [value(row) for row in rows.iter_rows(named=True)]
-        return self._of_rows(rows, "training loss", values, "min", {}, digits=3)
+        what = (f"training loss, updates {first + 1:,}-{last:,}", "min", 3)
+        return self._of_runs(optimizer, lr, value, what, None, {}, until=last)
 
-    def growth_of_tiny_gradients(self, optimizer: str, until: int) -> Sample:
-        """Each run's largest growth, after its first histogram and up to update ``until``, of the
-        share of gradient elements below e^-16 (`analysis.distortion`)."""
+    def growth_of_tiny_gradients(self, optimizer: str, until: int, after: int = 0) -> Arm:
+        """Each run's largest growth, over updates ``after`` < t ≤ ``until``, of the share of
+        gradient elements below e^-16 since its first histogram (`analysis.distortion`). Of every
+        run that came so far, whatever became of it."""
 
         def value(row: dict[str, Any]) -> float | None:
+            if row["updates"] < until:
+                return None
             records = read_records(row["folder"], "histogram")
-            return distortion(records).growth(until) if records else None
+            return distortion(records).growth(until, after) if records else None
 
-        rows = self._at(optimizer, None, {})
-        values = [value(row) for row in rows.iter_rows(named=True)]
-        what = f"growth of the mass below e^-16, updates 1-{until}"
-        return self._of_rows(rows, what, values, "min", {})
+        what = (f"growth of the mass below e^-16, updates {after + 1:,}-{until:,}", "min", 2)
+        return self._of_runs(
+            optimizer, None, value, what, None, {}, statuses=STOPPED, typical=RESOLUTION
+        )
+
+    def best_lr(self, optimizer: str, kind: str) -> float:
+        """The α with the optimizer's best mean."""
+        arm = self.best_arm(optimizer, kind)
+        return arm.best.lr
+
+    def setting(self, optimizer: str, column: str, statuses: tuple[str, ...] = ENDED) -> set[Any]:
+        """The values that a column of the store has in the optimizer's runs."""
+        rows = self._rows(optimizer, {}, statuses)
+        return set(rows[column].drop_nulls().to_list()) if column in rows.columns else set()
 
     def warmup_lengths(self, optimizer: str) -> list[int]:
         """The warmup lengths (updates) that the method ran with, ascending."""
         return sorted(self._rows(optimizer, {})["warmup_updates"].drop_nulls().unique().to_list())
 
-    def _of_cell(self, cell: Cell, settings: dict[str, Any]) -> Sample:
-        name = f"{_named(cell.method.label, settings)}, α = {rate(cell.lr)}"
-        what = f"test {self.section.metric}"
-        return Sample(name, what, cell.scores, self.section.direction, cell.diverged)
-
-    def _of_rows(
-        self,
-        rows: pl.DataFrame,
-        what: str,
-        values: Sequence[float | None],
-        direction: str,
-        settings: dict[str, Any],
-        digits: int = 2,
+    def _of_cell(
+        self, cell: Cell, kind: str, printed: str | None, settings: dict[str, Any]
     ) -> Sample:
+        grid = self.grid(kind)
+        return Sample(
+            name=f"{_named(cell.method.label, settings)}, α = {rate(cell.lr)}",
+            lr=cell.lr,
+            what=f"test {self.section.metric}",
+            values=cell.scores,
+            direction=self.section.direction,
+            seeds=cell.seeds,
+            completed=cell.completed,
+            scale=grid.scale,
+            typical=grid.typical,
+            pairing=grid.pairing,
+            at_chance=cell.at_chance,
+            printed=printed,
+        )
+
+    def _of_runs(
+        self,
+        optimizer: str,
+        lr: float | None,
+        value: Value,
+        what: tuple[str, str, int],
+        printed: str | None,
+        settings: dict[str, Any],
+        *,
+        statuses: tuple[str, ...] = ENDED,
+        until: float | None = None,
+        typical: float | None = None,
+    ) -> Arm:
+        """A number of each run; ``what``: its name, direction and digits. A run that diverged,
+        ``until`` given before that update, has none that counts."""
+        rows = self._at(optimizer, lr, settings, statuses).sort("seed")
         name = f"{_named(rows['method'][0], settings)}, α = {rate(rows['lr'][0])}"
-        kept = np.array([v for v in values if v is not None], dtype=float)
-        if not len(kept):
-            raise NotRun(f"{what} of {name}")
-        diverged = int((rows["status"] == "diverged").sum())
-        return Sample(name, what, kept, direction, diverged, digits)
+        seeds, values, completed, chance = [], [], [], 0
+        for row in rows.iter_rows(named=True):
+            lost = row["status"] == "diverged" and (until is None or row["updates"] < until)
+            lost = lost and statuses is ENDED
+            found = None if lost else value(row)
+            if found is None and not lost:
+                continue
+            seeds.append(row["seed"])
+            values.append(math.nan if found is None else found)
+            completed.append(not lost)
+            chance += bool(row["at_chance"])
+        if not values:
+            raise NotRun(f"{what[0]} of {name}")
+        sample = Sample(
+            name=name,
+            lr=rows["lr"][0],
+            what=what[0],
+            values=np.array(values, dtype=float),
+            direction=what[1],
+            seeds=tuple(seeds),
+            completed=np.array(completed),
+            digits=what[2],
+            typical=typical,
+            at_chance=chance,
+            printed=printed,
+        )
+        return Arm((sample,))
 
     def _cell(self, optimizer: str, lr: float | None, kind: str, settings: dict[str, Any]) -> Cell:
         rows = self._at(optimizer, lr, settings)
@@ -163,10 +249,16 @@ class Evidence:
             raise NotRun(self._asked(optimizer, lr, settings))
         return cell
 
-    def _at(self, optimizer: str, lr: float | None, settings: dict[str, Any]) -> pl.DataFrame:
-        """The scored runs of exactly one method at exactly one α."""
+    def _at(
+        self,
+        optimizer: str,
+        lr: float | None,
+        settings: dict[str, Any],
+        statuses: tuple[str, ...] = ENDED,
+    ) -> pl.DataFrame:
+        """The runs of exactly one method at exactly one α."""
         asked = self._asked(optimizer, lr, settings)
-        rows = self._rows(optimizer, settings)
+        rows = self._rows(optimizer, settings, statuses)
         if lr is not None:
             rows = rows.filter((rows["lr"] / lr - 1).abs() < _SAME_RATE)
         if rows.is_empty():
@@ -182,9 +274,11 @@ class Evidence:
             raise Unclear(f"{asked} ran at several α: {', '.join(rate(lr) for lr in rates)}")
         return rows
 
-    def _rows(self, optimizer: str, settings: dict[str, Any]) -> pl.DataFrame:
+    def _rows(
+        self, optimizer: str, settings: dict[str, Any], statuses: tuple[str, ...] = ENDED
+    ) -> pl.DataFrame:
         rows = self.section.runs.filter(
-            (pl.col("optimizer") == optimizer) & pl.col("status").is_in(["completed", "diverged"])
+            (pl.col("optimizer") == optimizer) & pl.col("status").is_in(statuses)
         )
         for name, value in settings.items():
             column = name if name in rows.columns else f"config.optimizer.{name}"
@@ -204,7 +298,13 @@ def _named(label: str, settings: dict[str, Any]) -> str:
     return f"{label} ({', '.join(rest)})" if rest else label
 
 
+def _last_accuracy(row: dict[str, Any]) -> float | None:
+    records = _records(row, "train")
+    return records["accuracy"][-1] if "accuracy" in records.columns else None
+
+
 def _records(row: dict[str, Any], kind: str) -> pl.DataFrame:
+    """The records of one kind of a row's run."""
     return read_metrics(row["folder"], kind)
 
 

@@ -1,5 +1,6 @@
 """``results/paper.yaml``, typed: what the paper reports, and what a run beside it must have."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ class Reported(_Strict):
     approximate: bool = False
     sd: float | None = None
     n: int | None = None
+    within: float | None = None
+    """How near ours must come to match, in the figure's unit; None: it cannot be compared."""
 
     def __str__(self) -> str:
         sign = "≈ " if self.approximate else ""
@@ -36,6 +39,24 @@ class Reported(_Strict):
 
 def _printed(value: float) -> str:
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+class Comparison(_Strict):
+    """What one of a claim's comparisons is expected to find, to say how many seeds it takes."""
+
+    what: str
+    """The quantity, as the rules call it: ``test accuracy``."""
+    effect: float
+    """The paper's figures' difference, or where it gives none the one that is assumed; on the
+    quantity's scale (of perplexities a difference of logarithms)."""
+    margin: float
+    """The rule's."""
+    sd: float
+    """Over seeds: assumed, and used until there are runs."""
+    arms: int = 2
+    """1: a mean against a limit."""
+    equivalent: bool = False
+    """Whether the two are to be alike, within the margin."""
 
 
 class Claim(_Strict):
@@ -50,7 +71,15 @@ class Claim(_Strict):
     """The experiment that decides it."""
     optimizers: tuple[str, ...] | None = None
     """Where the claim needs others than the experiment's own."""
+    also: tuple[str, ...] = ()
+    """Other experiments with the same runs among theirs."""
+    cells: int = 0
+    """Runs a seed."""
     seeds: int | None = None
+    """Seeds a cell at which it is looked at (`looks`)."""
+    first_seeds: tuple[int, ...] = ()
+    """The experiment's, where they are not 1, 2, 3, ..."""
+    comparisons: tuple[Comparison, ...] = ()
     record: str | None = None
     """The record of a computation that decides it: ``runs/mechanism/<record>.json``."""
     command: str | None = None
@@ -58,13 +87,19 @@ class Claim(_Strict):
     @property
     def decided_by(self) -> str:
         """The command that would decide it."""
-        if self.command:
-            return self.command
-        seeds = ",".join(str(seed) for seed in range(1, (self.seeds or 3) + 1))
+        return self.command or self.command_for(self.seed_values(self.seeds or 0), "paper")
+
+    def seed_values(self, n: int) -> list[int]:
+        """The first n seeds of its experiment."""
+        counted = (seed for seed in range(1, 10 * n + 1) if seed not in self.first_seeds)
+        return [*self.first_seeds, *counted][:n]
+
+    def command_for(self, seeds: Sequence[int], protocol: str) -> str:
+        """The command that makes its runs with these seeds alone."""
         chosen = f" optimizer={','.join(self.optimizers)}" if self.optimizers else ""
         return (
-            f"python -m experiments.sweep run experiment={self.experiment} protocol=paper"
-            f"{chosen} seed={seeds}"
+            f"python -m experiments.sweep run experiment={self.experiment} protocol={protocol}"
+            f"{chosen} seed={','.join(map(str, seeds))}"
         )
 
     @property

@@ -1,10 +1,13 @@
-"""The few comparisons of which every claim's rule is made, and when they say what.
+"""The few comparisons of which every claim's rule is made, and when they hold.
 
-A comparison has a 95 % interval over seeds and a margin fixed beforehand in the rule.
-It is decided only where the interval lies wholly on one side; else it is ``undecided``. Fewer
-than three seeds on either side never decide.
+A comparison has a margin, fixed beforehand in the rule, and two p-values: ``p`` of "it does not
+hold", ``p_not`` of "it does". It holds where p ≤ LEVEL: then at most 5 % of comparisons hold whose
+truth lies just short of the margin, and at most 2.5 % of those with no effect at all. Where both
+are larger it is undecided. Seeds are paired where the section shows that they are alike.
 
-A diverged run takes part with the score of a model that learned nothing (``cells.py``).
+A diverged run has no score to average. A method that diverges is never better than another, nor
+as good; one that it is compared with is taken to have done there what its worst completed run did.
+If it never came to an end, what is tested is that it diverges in more than a fifth of its runs.
 """
 
 import math
@@ -12,15 +15,44 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from experiments.analysis.statistics import Estimate, Floats, difference, mean, number
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.analysis.statistics import (
+    LINEAR,
+    LOG,
+    UNPAIRED,
+    Contrast,
+    Estimate,
+    Floats,
+    Pairing,
+    Scale,
+    contrast_of_best,
+    contrast_of_spread,
+    mean,
+    number,
+    p_above,
+)
+
+LEVEL = 0.05
+"""Of a verdict. Against "no effect at all" a comparison is tested at half of it."""
 
 MIN_SEEDS = 3
+"""Fewer decide nothing."""
+
+
+OFTEN = 0.2
+"""Share of runs from which a method that diverges is worse than one that does not."""
 
 
 class Verdict(StrEnum):
-    """What a rule says; in the words of docs/design.md."""
+    """What a rule says; in the words of docs/statistics.md."""
 
     SUPPORTED = "supported"
+    PARTLY = "partly"
+    """It holds over a part of what the claim says; the row says which."""
+    BELOW_LEVEL = "below the paper's level"
+    """The comparison holds, but of models far worse than the paper's: it supports nothing."""
     NOT_SUPPORTED = "not supported"
     UNDECIDED = "undecided"
     NOT_RUN = "not run"
@@ -36,147 +68,305 @@ class Unclear(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One quantity of one method, one value a seed."""
+    """One quantity of one method at one α, one value a seed."""
 
     name: str
     """As ``RAdam, α = .1``."""
+    lr: float
     what: str
     values: Floats
     direction: str
-    diverged: int = 0
+    seeds: tuple[int, ...]
+    completed: NDArray[np.bool_]
+    """Which runs came to an end; the value of the others means nothing here."""
+    scale: Scale = LINEAR
     digits: int = 2
+    typical: float | None = None
+    """The SD over seeds that is usual, on the scale (`statistics.typical_sd`)."""
+    pairing: Pairing = UNPAIRED
+    at_chance: int = 0
+    """Runs that came to an end and have learned nothing."""
+    printed: str | None = None
+    """What the paper calls it where it prints its figure (``results/paper.yaml``)."""
 
     @property
-    def mean(self) -> Estimate:
-        """Over the seeds."""
-        return mean(self.values)
+    def diverged(self) -> int:
+        """Runs that did not come to an end."""
+        return len(self.values) - int(self.completed.sum())
+
+    @property
+    def mean(self) -> Estimate | None:
+        """Over the completed runs, in the quantity's unit; None where there are none."""
+        if not self.completed.any():
+            return None
+        return self.scale.back(mean(self.scale.forward(self.values[self.completed]), self.typical))
+
+    def towards(self, sign: float) -> Floats:
+        """The values on the scale, turned so that more of it is more of ``sign``; those of
+        diverged runs are the worst completed one's."""
+        scaled: Floats = sign * self.scale.forward(self.values)
+        worst = scaled[self.completed].min() if sign == self.sign else scaled[self.completed].max()
+        return np.where(self.completed, scaled, worst)
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better, −1 where less is."""
+        return 1.0 if self.direction == "max" else -1.0
 
     def __str__(self) -> str:
-        lost = f", {self.diverged} diverged" if self.diverged else ""
-        return f"{self.name} {self.mean.text(self.digits)}{lost}"
+        lost = f", {self.diverged} of {len(self.values)} diverged" if self.diverged else ""
+        found = self.mean
+        return f"{self.name}: {found.text(self.digits) if found else 'no score'}{lost}"
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One method in a comparison: at one α, or at each of several, of which the best counts."""
+
+    samples: tuple[Sample, ...]
+
+    @property
+    def best(self) -> Sample:
+        """The sample with the best mean; one that diverges only where all do."""
+        sound = [s for s in self.samples if s.completed.all()] or [
+            s for s in self.samples if s.completed.any()
+        ]
+        if not sound:
+            return self.samples[0]
+        return max(sound, key=lambda s: s.sign * float(s.scale.forward(s.mean.value)))  # type: ignore[union-attr]  # completed runs have one
+
+    @property
+    def name(self) -> str:
+        """As ``RAdam, α = .1``; of several cells with how many there were to choose from."""
+        several = len(self.samples)
+        return self.best.name + (f" (best of {several})" if several > 1 else "")
+
+    @property
+    def n(self) -> int:
+        """The smallest number of seeds of a cell."""
+        return min(len(sample.values) for sample in self.samples)
 
 
 @dataclass(frozen=True)
 class Condition:
     """One condition of a rule, with what was found."""
 
-    verdict: Verdict
     text: str
+    p: float
+    """Of "the condition does not hold"."""
+    p_not: float
+    """Of "the condition holds"."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of this condition by itself."""
+        if self.p <= LEVEL:
+            return Verdict.SUPPORTED
+        return Verdict.NOT_SUPPORTED if self.p_not <= LEVEL else Verdict.UNDECIDED
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What a rule found: its verdict, our figures, and the conditions it rests on."""
+    """What a rule found: its conditions, which must all hold, and the figures they rest on."""
 
-    verdict: Verdict
     ours: tuple[str, ...]
-    parts: tuple[Condition, ...]
-    n: int | None
+    conditions: tuple[Condition, ...]
+    n: int | None = None
     """The smallest number of seeds; None where seeds do not come into it."""
+    seeds: tuple[int, ...] = ()
+    """Those that every cell has."""
+    samples: tuple[Sample, ...] = ()
+    """Those whose level is compared with the paper's, or which must have learned something."""
+    partly: str | None = None
+    """Over what the claim holds, where that is less than it says."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def p(self) -> float:
+        """Of "one condition fails": the largest, which needs no correction."""
+        return max(condition.p for condition in self.conditions)
+
+    @property
+    def p_not(self) -> float:
+        """Of "all conditions hold": the smallest, times their number (Bonferroni)."""
+        return min(1.0, len(self.conditions) * min(c.p_not for c in self.conditions))
 
 
-def finding(samples: Iterable[Sample], parts: Iterable[Condition]) -> Finding:
-    """All conditions must hold: one that fails decides against, one that is open leaves open."""
-    samples, parts = tuple(samples), tuple(parts)
-    seeds = min((len(sample.values) for sample in samples), default=None)
+def finding(
+    arms: Iterable[Arm],
+    conditions: Iterable[Condition],
+    *,
+    may_fail: Iterable[Arm] = (),
+    notes: Iterable[str] = (),
+) -> Finding:
+    """The finding of a rule about ``arms``. Those of ``may_fail`` fail where the claim is true, and
+    are asked for no level."""
+    arms, failing = list(arms), list(may_fail)
+    said = [*arms, *failing]
     ours = (
-        f"{what}: {'; '.join(str(sample) for sample in samples if sample.what == what)}"
-        for what in dict.fromkeys(sample.what for sample in samples)
+        f"{what}: {'; '.join(str(arm.best) for arm in said if arm.best.what == what)}"
+        for what in dict.fromkeys(arm.best.what for arm in said)
     )
-    return Finding(_all(parts), tuple(ours), parts, seeds)
+    n = min((arm.n for arm in said), default=None)
+    every = [set(sample.seeds) for arm in said for sample in arm.samples]
+    seeds = tuple(sorted(set.intersection(*every))) if every else ()
+    samples = tuple(arm.best for arm in arms)
+    return Finding(tuple(ours), tuple(conditions), n, seeds, samples, notes=tuple(notes))
 
 
-def computed(ours: Iterable[str], parts: Iterable[Condition], n: int | None = None) -> Finding:
-    """A finding whose figures are not plain means: told in words."""
-    parts = tuple(parts)
-    return Finding(_all(parts), tuple(ours), parts, n)
+def better(a: Arm, b: Arm, least: float) -> Condition:
+    """A's best is better than B's by more than ``least``, the smallest difference that counts; on
+    the quantity's scale: of perplexities a difference of logarithms."""
+    gap, p, p_not = _compared(a, b, least, spend_on_zero=True)
+    text = f"{a.name} better than {b.name} by {gap} (counts from {_limit(a, least)})"
+    return Condition(f"{text}; {_ps(p, p_not)}", p, p_not)
 
 
-def _all(parts: tuple[Condition, ...]) -> Verdict:
-    verdicts = [part.verdict for part in parts]
-    if not verdicts:
-        raise ValueError("a rule without a condition decides nothing")
-    for verdict in (Verdict.NOT_SUPPORTED, Verdict.NOT_RUN, Verdict.UNDECIDED):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.SUPPORTED
+def as_good(a: Arm, b: Arm, margin: float) -> Condition:
+    """A's best is not worse than B's by ``margin`` or more."""
+    gap, p, p_not = _compared(a, b, -margin)
+    text = f"{a.name} as good as {b.name}: ahead by {gap} (margin {_limit(a, margin)})"
+    return Condition(f"{text}; {_ps(p, p_not)}", p, p_not)
 
 
-def better(a: Sample, b: Sample, least: float) -> Condition:
-    """A is better than B. ``least``: the smallest difference that counts as one.
+def varies_more(a: Arm, b: Arm, least: float) -> Condition:
+    """A's scores differ more over its cells than B's do, by more than ``least``.
 
-    Supported if the interval of the difference lies above 0 and reaches ``least``; not supported
-    if it lies below ``least``: so equal methods are told apart from few seeds.
-    """
-    gain, n = _gain(a, b), min(len(a.values), len(b.values))
-    text = f"{a.name} better than {b.name} by {gain.text(a.digits)} (counts from {least:g})"
-    if n >= MIN_SEEDS and math.isinf(gain.value):
-        return Condition(_side(gain.value, gain.value), text)
-    if n < MIN_SEEDS or gain.low is None or gain.high is None:
-        return _too_few(text, n)
-    if gain.high < least:
-        return Condition(Verdict.NOT_SUPPORTED, text)
-    return Condition(Verdict.SUPPORTED if gain.low > 0 else Verdict.UNDECIDED, text)
-
-
-def as_good(a: Sample, b: Sample, margin: float) -> Condition:
-    """A is as good as B or better, but for ``margin``: supported if the interval of A's advantage
-    lies above −margin, not supported if it lies below."""
-    gain = _gain(a, b)
-    text = f"{a.name} as good as {b.name}: {gain.text(a.digits)} (margin {margin:g})"
-    return _beyond(text, gain, -margin)
-
-
-def larger(a: Sample, b: Sample, factor: float) -> Condition:
-    """A is more than ``factor`` times B (for losses: both positive)."""
-    gap, n = difference(a.values, factor * b.values), min(len(a.values), len(b.values))
-    ratio = a.values.mean() / b.values.mean()
-    text = f"{a.name} is {number(ratio)} times {b.name}, n = {n} (counts from {factor:g})"
-    return _beyond(text, gap, 0.0)
+    Both need the same seeds in all cells. B must not diverge anywhere; where A does in every run
+    of a cell, what is tested is that it does so in more than a fifth of them."""
+    names = [arm.samples[0].name.split(",")[0] for arm in (a, b)]
+    text = f"{names[0]} varies more than {names[1]} over {len(a.samples)} cells"
+    if any(sample.diverged for sample in b.samples):
+        lost = any(not sample.completed.any() for sample in b.samples)
+        p_not = OFTEN**b.n if lost else 1.0
+        return Condition(f"{text}: {names[1]} diverges at some; {_ps(1.0, p_not)}", 1.0, p_not)
+    if any(not sample.completed.any() for sample in a.samples):
+        p = OFTEN**a.n
+        return Condition(f"{text}: it diverges at some; {_ps(p, 1.0)}", p, 1.0)
+    one, other = _table(a, lenient=False), _table(b, lenient=False)
+    if one is None or other is None or min(len(one), len(other)) < 2:
+        return Condition(f"{text}: not the same seeds in every cell", 1.0, 1.0)
+    found = contrast_of_spread(one, other, a.samples[0].typical, a.samples[0].pairing.icc)
+    p, p_not = _p_of_more(found, least), found.p_below(least)
+    gap = found.estimate.text(a.samples[0].digits)
+    return Condition(
+        f"{text}: spread larger by {gap} (counts from {least:g}); {_ps(p, p_not)}", p, p_not
+    )
 
 
-def above(text: str, value: Estimate, limit: float) -> Condition:
-    """A measured value lies above ``limit``."""
-    return _beyond(f"{text}: {value.text()} (limit {limit:g})", value, limit)
+def varies(a: Arm, least: float) -> Condition:
+    """A's scores differ over its cells by more than ``least``."""
+    table, sample = _table(a, lenient=False), a.samples[0]
+    text = f"{sample.name.split(',')[0]} varies over {len(a.samples)} cells"
+    if table is None or len(table) < 2:
+        return Condition(f"{text}: not the same seeds in every cell", 1.0, 1.0)
+    found = contrast_of_spread(table, 0 * table, sample.typical, sample.pairing.icc)
+    p, p_not = _p_of_more(found, least), found.p_below(least)
+    return Condition(
+        f"{text}: spread {found.estimate.text(sample.digits)} (counts from {least:g}); "
+        f"{_ps(p, p_not)}",
+        p,
+        p_not,
+    )
 
 
-def below(text: str, value: Estimate, limit: float) -> Condition:
-    """A measured value lies below ``limit``."""
-    part = above(text, value, limit)
-    turned = {
-        Verdict.SUPPORTED: Verdict.NOT_SUPPORTED,
-        Verdict.NOT_SUPPORTED: Verdict.SUPPORTED,
-    }
-    return Condition(turned.get(part.verdict, part.verdict), part.text)
+def _p_of_more(found: Contrast, least: float) -> float:
+    return max(found.p_above(least), min(1.0, 2 * found.p_above(0.0)))
+
+
+def above(sample: Sample, limit: float) -> Condition:
+    """A measured quantity lies above ``limit`` (in its own unit)."""
+    p, p_not = _against(sample, limit, 1.0), _against(sample, limit, -1.0)
+    text = f"{sample.what} of {sample}, above {limit:g}"
+    return Condition(f"{text}; {_ps(p, p_not)}", p, p_not)
+
+
+def below(sample: Sample, limit: float) -> Condition:
+    """A measured quantity lies below ``limit``."""
+    p, p_not = _against(sample, limit, -1.0), _against(sample, limit, 1.0)
+    text = f"{sample.what} of {sample}, below {limit:g}"
+    return Condition(f"{text}; {_ps(p, p_not)}", p, p_not)
 
 
 def holds(condition: bool, text: str) -> Condition:
     """A condition that is true or false without chance."""
-    return Condition(Verdict.SUPPORTED if condition else Verdict.NOT_SUPPORTED, text)
+    return Condition(text, 0.0 if condition else 1.0, 1.0 if condition else 0.0)
 
 
-def _gain(a: Sample, b: Sample) -> Estimate:
-    """How much better A is, in the quantity's unit."""
-    if a.direction == "max":
-        return difference(a.values, b.values)
-    return difference(b.values, a.values)
+def _compared(
+    a: Arm, b: Arm, limit: float, spend_on_zero: bool = False
+) -> tuple[str, float, float]:
+    """The difference as text, and the p-values of "at most ``limit``" and "at least ``limit``"."""
+    p, found = _superior(a, b, limit)
+    if spend_on_zero:
+        p = max(p, min(1.0, 2 * _superior(a, b, 0.0)[0]))
+    p_not, _ = _superior(b, a, -limit)
+    return _gain(a.best, found), p, p_not
 
 
-def _beyond(text: str, value: Estimate, limit: float) -> Condition:
-    """Whether a value lies above ``limit``, beyond its interval; an infinite one needs none."""
-    if value.n >= MIN_SEEDS and math.isinf(value.value):
-        return Condition(_side(value.value, value.value), text)
-    if value.n < MIN_SEEDS or value.low is None or value.high is None:
-        return _too_few(text, value.n)
-    return Condition(_side(value.low - limit, value.high - limit), text)
+def _superior(a: Arm, b: Arm, limit: float) -> tuple[float, Contrast | None]:
+    """p of "A's best is better than B's by at most ``limit``"; A's runs must all have come to an
+    end where it is chosen, and B's that did not count as its worst one that did."""
+    ours, theirs = _table(a, lenient=False), _table(b, lenient=True)
+    if ours is None:
+        return 1.0, None
+    if theirs is None:  # B never came to an end
+        return (1.0 if any(s.completed.any() for s in b.samples) else OFTEN**b.n), None
+    found = contrast_of_best(ours, theirs, _pairs(a, b), a.samples[0].typical)
+    return found.p_above(limit), found
 
 
-def _side(low: float, high: float) -> Verdict:
-    if low > 0:
-        return Verdict.SUPPORTED
-    return Verdict.NOT_SUPPORTED if high < 0 else Verdict.UNDECIDED
+def _table(arm: Arm, lenient: bool) -> Floats | None:
+    """The arm's scores as (cells, seeds), more is better; over the seeds that all cells have. Cells
+    with a diverged run stay out, unless ``lenient``: then those in which every run did."""
+    kept = [s for s in arm.samples if (s.completed.any() if lenient else s.completed.all())]
+    if not kept:
+        return None
+    common = sorted(set.intersection(*(set(sample.seeds) for sample in kept)))
+    if len(common) < 2:
+        return None
+    rows = []
+    for sample in kept:
+        scores = dict(zip(sample.seeds, sample.towards(sample.sign), strict=True))
+        rows.append([scores[seed] for seed in common])
+    return np.array(rows)
 
 
-def _too_few(text: str, n: int) -> Condition:
-    seeds = "one seed" if n == 1 else f"{n} seeds"
-    return Condition(Verdict.UNDECIDED, f"{text}; {seeds} decide nothing, {MIN_SEEDS} would")
+def _pairs(a: Arm, b: Arm) -> Pairing:
+    """The section's pairing where both arms have the same seeds."""
+    seeds = {sample.seeds for arm in (a, b) for sample in arm.samples}
+    return a.samples[0].pairing if len(seeds) == 1 else UNPAIRED
+
+
+def _against(sample: Sample, limit: float, sign: float) -> float:
+    """p of "the mean times ``sign`` is at most ``limit`` times ``sign``"."""
+    bad = sign != sample.sign  # a diverged run is worse than any limit
+    if not sample.completed.any():
+        return OFTEN ** len(sample.values) if bad else 1.0
+    if sample.diverged and not bad:
+        return 1.0
+    found = mean(sample.towards(sign), sample.typical)
+    return p_above(found, sign * float(sample.scale.forward(limit)))
+
+
+def _gain(sample: Sample, found: Contrast | None) -> str:
+    if found is None:
+        return "–"
+    if sample.scale is LOG:
+        share = LOG.back(found.estimate).shifted(-1.0).times(100)
+        return share.text(1).replace(", n", " %, n", 1)
+    return found.estimate.text(sample.digits)
+
+
+def _limit(arm: Arm, limit: float) -> str:
+    return f"{100 * math.expm1(limit):.2g} %" if arm.samples[0].scale is LOG else f"{limit:g}"
+
+
+def _ps(p: float, p_not: float) -> str:
+    """The p-value of the side that was found."""
+    return f"p = {p_text(p)}" if p <= p_not else f"against it p = {p_text(p_not)}"
+
+
+def p_text(p: float) -> str:
+    """``.013``, ``< .001``."""
+    return "< .001" if p < 0.001 else number(p, 3).removeprefix("0")

@@ -17,7 +17,7 @@ from experiments.analysis.claims import Row
 from experiments.analysis.comparisons import Comparisons, budgets
 from experiments.analysis.curves import best_cells
 from experiments.analysis.dashboard.histograms import histograms_data
-from experiments.analysis.report.tables import VERDICT_COLOURS, verdict_text
+from experiments.analysis.report.scorecard import VERDICT_COLOURS, verdict_text
 from experiments.analysis.report.text_tables import (
     ROBUSTNESS,
     cell_text,
@@ -191,6 +191,9 @@ def claims_data(rows: Sequence[Row]) -> list[dict[str, Any]]:
                         "n": row.n,
                         "verdict": verdict_text(row),
                         "colour": VERDICT_COLOURS[row.verdict] if row.verdict else None,
+                        "levels": list(row.levels),
+                        "p": row.p,
+                        "p_holm": row.p_holm,
                         "reason": row.reason,
                     }
                     for row in own

@@ -12,7 +12,7 @@ import polars as pl
 from plotly.offline import get_plotlyjs
 
 from experiments.analysis.cells import Section, sections
-from experiments.analysis.claims import scorecard
+from experiments.analysis.claims import opening, scorecard
 from experiments.analysis.dashboard.curves import CurveReader, curves_data
 from experiments.analysis.dashboard.data import claims_data, section_data
 from experiments.analysis.dashboard.mechanism import mechanism_data
@@ -33,10 +33,12 @@ Select = Callable[[], pl.DataFrame]
 
 def head_data(found: list[Section], root: Path) -> dict[str, Any]:
     """All but the curves: what the page needs to show its first chart."""
+    rows = scorecard(found, root)
     return {
         "made": now(),
         "sections": [section_data(section) for section in found],
-        "claims": claims_data(scorecard(found, root)),
+        "claims": claims_data(rows),
+        "opening": opening(rows),
         "mechanism": mechanism_data(root),
     }
 

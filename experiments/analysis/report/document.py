@@ -1,21 +1,25 @@
 """``REPORT.md``: what ran, what came out, what it says about the paper, and how to do it again."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from experiments.analysis.cells import SCORES, Section
-from experiments.analysis.claims import NO_RUNS, Row, Verdict
-from experiments.analysis.report.tables import verdict_text
+from experiments.analysis.claims import Row, missing_runs, opening
+from experiments.analysis.comparisons import Comparisons
+from experiments.analysis.report.markdown import anchor, plain, table
+from experiments.analysis.report.scorecard import claims_document
 from experiments.analysis.report.text_tables import TextTable, section_tables
 from experiments.analysis.report.translations import examples
+from experiments.analysis.statistics import LOG
 from experiments.analysis.style import title
 from experiments.analysis.wording import (
+    PROTOCOLS,
     WITHIN_WARMUP,
     banner,
-    data_title,
+    decides,
+    in_paper,
     metric_title,
     rate,
 )
@@ -73,91 +77,53 @@ def report(
         parts.append(_section(section, said, figures.get(section.name, []), target))
     if computed:
         parts += ["## Computed, without training", *(_figure(p, p.stem) for p in computed)]
-    parts += [claims(rows, level=2), _how_to_read(), _again(found)]
+    parts += [claims_document(rows, level=2), _how_to_read(), _again(found)]
     return "\n\n".join(parts) + "\n"
 
 
-def claims(rows: Sequence[Row], level: int = 1) -> str:
-    """The scorecard as a document of its own, or as a part of the report."""
-    head = "#" * level
-    deciding = [row for row in rows if row.verdict is not None]
-    beside = [row for row in rows if row.verdict is None]
-    parts = [
-        f"{head} The paper's claims",
-        "Only runs of the `paper` and `recipe` protocols on the paper's data decide. Each rule was "
-        "written before the runs (`experiments/analysis/claims/`); figures are those of "
-        "`results/paper.yaml`.",
-        _scorecard(deciding),
-    ]
-    if beside:
-        parts += [
-            f"{head}# Beside it: runs that decide nothing",
-            "Mini or stand-in runs, with what the same rule would read from them. They are not the "
-            "paper's setting and say nothing for or against it.",
-            _scorecard(beside),
-        ]
-    commands = dict.fromkeys((row.command, None) for row in deciding if _open(row))
-    if commands:
-        parts.append(f"{head}# What would decide the rest")
-        lines = [command for command, _ in commands]
-        parts.append("```\n" + "\n".join(lines) + "\n```")
+def _first_words(found: Sequence[Section], rows: Sequence[Row]) -> str:
+    """What was found: the claims, the strongest contrast, what is missing; and what follows."""
+    runs = sum(len(section.runs) for section in found)
+    parts = [f"{runs} runs. {opening(rows)}"]
+    if (strongest := _strongest_contrast(found)) is not None:
+        parts.append(strongest)
+    if (missing := missing_runs(rows)) is not None:
+        parts.append(missing)
+    links = [f"- [{plain(section.title)}](#{anchor(section.title)})" for section in found]
+    parts.append("\n".join([*links, "- [The paper's claims](#the-papers-claims)"]))
     return "\n\n".join(parts)
 
 
-def _open(row: Row) -> bool:
-    return row.verdict in (Verdict.NOT_RUN, Verdict.UNDECIDED)
-
-
-def _scorecard(rows: Sequence[Row]) -> str:
-    lines, reasons = [], []
-    for row in rows:
-        paper = [*row.paper]
-        if row.unstated:
-            paper.append(f"*not stated: {row.unstated}*")
-        setting = f"{row.protocol}, {data_title(row.dataset)}"
-        lines.append(
-            [
-                f"**{row.claim}** {row.where}",
-                row.statement,
-                "<br>".join(_text(text) for text in paper),
-                "<br>".join(_text(text) for text in row.ours) or "–",
-                setting,
-                f"**{verdict_text(row)}**" if row.verdict else verdict_text(row),
-            ]
+def _strongest_contrast(found: Sequence[Section]) -> str | None:
+    """Of the sections that decide, or else of those nearest to them, the surest difference."""
+    for section in sorted(found, key=_nearness):
+        kind = next(iter(section.kinds()), None)
+        strongest = None if kind is None else Comparisons(section.grid(kind)).strongest()
+        if strongest is None or strongest.against is None or strongest.expected is None:
+            continue
+        ratio = section.scale is LOG
+        said = (
+            f"The surest difference from {strongest.against.label}: {plain(section.title)}, "
+            f"expected {section.metric} of {plain(strongest.method.label)} "
+            f"{'divided by' if ratio else 'minus'} that of {strongest.against.label} = "
+            f"{strongest.expected.text()}."
         )
-        reasons.append(f"- {row.claim} ({setting}): {_text(row.reason)}")
-    header = ["claim", "statement", "paper", "ours", "protocol, data", "verdict"]
-    return _table(header, lines) + "\n\nWhy:\n\n" + "\n".join(reasons)
+        if decides(section.task, section.protocol, section.dataset):
+            return said
+        return f"{said} It is no run of the paper's setting, and decides nothing."
+    return None
 
 
-def verdicts(rows: Sequence[Row]) -> str:
-    """How many of which, what runs decide apart from what is computed and from others' findings."""
-    parts = {
-        "Claims of the paper that runs decide": [
-            row for row in rows if row.claim[0] == "C" and row.claim not in NO_RUNS
-        ],
-        "that need none": [row for row in rows if row.claim in NO_RUNS],
-        "findings of others": [row for row in rows if row.claim[0] == "X"],
-    }
-    return "; ".join(f"{what}: {_counted(of_part)}" for what, of_part in parts.items()) + "."
-
-
-def _counted(rows: Sequence[Row]) -> str:
-    counts = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-
-
-def _first_words(found: Sequence[Section], rows: Sequence[Row]) -> str:
-    runs = sum(len(section.runs) for section in found)
-    lines = [f"{runs} runs. {verdicts(rows)}"]
-    lines += [f"- [{_text(section.title)}](#{_anchor(section.title)})" for section in found]
-    return "\n".join([lines[0], "", *lines[1:]])
+def _nearness(section: Section) -> tuple[bool, bool, int]:
+    known = section.protocol in PROTOCOLS
+    place = PROTOCOLS.index(section.protocol) if known else len(PROTOCOLS)
+    return not in_paper(section.task), section.dataset != "real", place
 
 
 def _section(
     section: Section, facts: Mapping[str, str], figures: Sequence[Path], target: float | None
 ) -> str:
-    parts: list[str] = [f"## {_text(section.title)}"]
+    parts: list[str] = [f"## {plain(section.title)}"]
     if warning := banner(section.task, section.protocol, section.dataset):
         parts.append("\n".join(f"> **{line}.**  " for line in warning.splitlines()))
     if section.within_warmup:
@@ -232,7 +198,7 @@ def _what_ran(section: Section) -> dict[str, str]:
 
 
 def _listed(facts: Mapping[str, str]) -> str:
-    return "\n".join(f"- {name}: {_text(value)}" for name, value in facts.items())
+    return "\n".join(f"- {name}: {plain(value)}" for name, value in facts.items())
 
 
 def _distinct(runs: pl.DataFrame, column: str) -> str:
@@ -243,13 +209,13 @@ def _distinct(runs: pl.DataFrame, column: str) -> str:
 def _markdown(found: TextTable) -> str:
     rows = []
     for method, words in found.rows:
-        row = [_text(method.label)]
+        row = [plain(method.label)]
         for word in words:
             first, *rest = word.lines
             row.append("<br>".join([f"**{first}**" if word.strong else first, *rest]))
         rows.append(row)
     header = ("optimizer", *(name.replace("\n", " ") for name in found.header))
-    return _table(header, rows) if rows else ""
+    return table(header, rows) if rows else ""
 
 
 def _how_to_read() -> str:
@@ -321,22 +287,3 @@ def _again(found: Sequence[Section]) -> str:
 
 def _list(values: pl.Series) -> str:
     return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values.unique().sort())
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", "<br>")
-
-
-def _text(text: str) -> str:
-    """Free text (an error, a name, a data set's origin) so that it shows as text."""
-    return text.replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
-
-
-def _anchor(title: str) -> str:
-    """The anchor that a Markdown viewer gives the heading."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

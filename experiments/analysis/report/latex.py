@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.analysis.claims import Row
-from experiments.analysis.report.tables import verdict_text
+from experiments.analysis.report.scorecard import verdict_text
 from experiments.analysis.report.text_tables import TextTable, Words
 
 _SPECIAL = {

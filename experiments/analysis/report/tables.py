@@ -1,6 +1,4 @@
-"""For the terminal: the tables of the sections, and the scorecard."""
-
-from collections.abc import Sequence
+"""For the terminal: the tables of the sections."""
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
@@ -9,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.analysis.cells import Method, sections
-from experiments.analysis.claims import Row, Verdict
 from experiments.analysis.comparisons import Comparisons
 from experiments.analysis.report.text_tables import (
     TextTable,
@@ -17,18 +14,11 @@ from experiments.analysis.report.text_tables import (
     interaction_text,
     robustness_table,
 )
-from experiments.analysis.style import NOT_RUN, NOT_SUPPORTED, SUPPORTED, UNDECIDED, style
-from experiments.analysis.wording import WITHIN_WARMUP, banner, data_title
+from experiments.analysis.style import style
+from experiments.analysis.wording import WITHIN_WARMUP, banner
 
 IN_TERMINAL = ("best", "spread", "plateau", "expected", "beaten")
 """The robustness numbers for which 80 columns have room."""
-
-VERDICT_COLOURS = {
-    Verdict.SUPPORTED: SUPPORTED,
-    Verdict.NOT_SUPPORTED: NOT_SUPPORTED,
-    Verdict.UNDECIDED: UNDECIDED,
-    Verdict.NOT_RUN: NOT_RUN,
-}
 
 
 def summary_table(results: pl.DataFrame, kind: str = "final") -> RenderableType:
@@ -75,41 +65,6 @@ def _table(title: str) -> Table:
     )
     table.add_column("optimizer")
     return table
-
-
-def scorecard_table(rows: Sequence[Row]) -> RenderableType:
-    """The claims one below the other: statement, the paper's figures, ours, and the verdict."""
-    parts: list[RenderableType] = []
-    for claim in dict.fromkeys(row.claim for row in rows):
-        found = [row for row in rows if row.claim == claim]
-        first, table = found[0], Table.grid(padding=(0, 1))
-        table.add_column(width=15)
-        table.add_column()
-        heading = f"{first.where}. {first.statement[0].upper()}{first.statement[1:]}"
-        table.add_row(Text(claim, style="bold"), Text(heading, style="bold"))
-        table.add_row("  paper", Text("; ".join(first.paper) or "gives no figure"))
-        for row in found:
-            setting = f"{row.protocol}, {data_title(row.dataset)}"
-            colour = VERDICT_COLOURS[row.verdict] if row.verdict else "default"
-            table.add_row(
-                Text(f"  {row.verdict or 'shown only'}", style=f"bold {colour}"),
-                Text(f"{setting}: {'; '.join(row.ours) or row.reason}"),
-                style="" if row.verdict else "dim",
-            )
-            if row.ours:
-                said = row.reason if row.verdict else f"would read {row.reading}: {row.reason}"
-                table.add_row("", Text(said), style="dim")
-        if any(row.verdict in (Verdict.NOT_RUN, Verdict.UNDECIDED) for row in found):
-            table.add_row("  decided by", Text(first.command), style="dim")
-        parts += [table, ""]
-    return Group(*parts)
-
-
-def verdict_text(row: Row) -> str:
-    """The verdict; of runs that decide nothing, what the rule would say."""
-    if row.verdict is not None:
-        return str(row.verdict)
-    return f"decides nothing (reads: {row.reading})"
 
 
 def _name(method: Method) -> Text:

@@ -43,6 +43,12 @@ from experiments.analysis.statistics.rates import (
     spread,
 )
 from experiments.analysis.statistics.scale import LINEAR, LOG, Scale
+from experiments.analysis.statistics.selection import (
+    Contrast,
+    contrast_of_best,
+    contrast_of_spread,
+    cross_selected,
+)
 from experiments.analysis.statistics.times import (
     Times,
     mean_time,
@@ -56,6 +62,7 @@ __all__ = [
     "LOG",
     "TOLERANCE",
     "UNPAIRED",
+    "Contrast",
     "Estimate",
     "Floats",
     "Pairing",
@@ -63,6 +70,9 @@ __all__ = [
     "Times",
     "band",
     "best",
+    "contrast_of_best",
+    "contrast_of_spread",
+    "cross_selected",
     "difference",
     "difference_of_best",
     "difference_of_spread",

@@ -32,6 +32,17 @@ class Estimate:
         interval = f"[{number(self.low, digits)}, {number(self.high, digits)}]"
         return f"{number(self.value, digits)} {interval}, n = {self.n}"
 
+    def shifted(self, by: float) -> "Estimate":
+        """With ``by`` added to value and interval."""
+        low, high = (None if end is None else end + by for end in (self.low, self.high))
+        return replace(self, value=self.value + by, low=low, high=high)
+
+    def times(self, factor: float) -> "Estimate":
+        """In another unit; ``factor`` > 0."""
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        se = None if self.se is None else self.se * factor
+        return replace(self, value=self.value * factor, low=low, high=high, se=se)
+
     def within(self, least: float, most: float) -> "Estimate":
         """With the interval cut off at what is possible."""
         if self.low is None or self.high is None:

@@ -13,7 +13,7 @@ import wandb_workspaces.workspaces as ws
 
 from experiments.analysis.cells import SCORES, Section
 from experiments.analysis.claims import Row
-from experiments.analysis.report.tables import verdict_text
+from experiments.analysis.report.scorecard import verdict_text
 from experiments.analysis.report.text_tables import ROBUSTNESS, cell_text, robustness_text
 from experiments.analysis.robustness import robustness
 from experiments.analysis.wording import banner, data_title, metric_title, rate

@@ -18,6 +18,7 @@ from typing import Any
 
 from experiments.errors import UserError
 from experiments.files import cache_folder, locked, write_atomic
+from experiments.tasks.shared.origin import training_part
 from experiments.tasks.translation import bpe
 from experiments.tasks.translation.corpus import Corpus, Part, Source
 from experiments.tasks.translation.fairseq_library import need_fairseq
@@ -61,8 +62,7 @@ class Prepared:
         """One line that says which data these are."""
         train = f"{self.pairs['train']:,} training pairs"
         if self.whole is not None and self.pairs["train"] < self.whole:
-            share = self.pairs["train"] / self.whole
-            train = f"{share:.0%} of train ({self.pairs['train']:,} of {self.whole:,} pairs)"
+            train = training_part(self.pairs["train"], self.whole, "pairs")
         dropped = f", {self.dropped:,} dropped by cleaning" if self.dropped else ""
         repeated = f", {self.repeated:,} of them repeated" if self.repeated else ""
         return f"{self.source}: {train}{dropped}{repeated}, {self.vocabulary}"

@@ -1,12 +1,8 @@
 // Part 3: the scorecard, the paper's figure beside ours.
 
-function drawClaims(claims) {
-  const counts = new Map();
-  for (const claim of claims) {
-    for (const row of claim.rows) if (row.colour) counts.set(row.verdict, (counts.get(row.verdict) || 0) + 1);
-  }
-  fill("verdicts", [...counts].map(([verdict, n]) => `${n} ${verdict}`).join(", "),
-    ". Only real data at the protocols paper and recipe decide; other runs are shown beside them and decide nothing.");
+function drawClaims(claims, opening) {
+  fill("verdicts", opening,
+    " Only real data at the protocols paper and recipe decide; other runs are shown beside them and decide nothing.");
   fill("claims-list", claims.map(claimCard));
 }
 
@@ -24,6 +20,10 @@ function claimCard(claim) {
     decided ? null : el("p", {class: "note"}, "Decided by ", el("code", {}, claim.command)));
 }
 
+function shortP(p) {
+  return p < 0.001 ? "< .001" : `= ${p.toFixed(3).slice(1)}`;
+}
+
 function badge(row) {
   const style = row.colour ? `--verdict:${row.colour}` : null;
   return el("span", {class: row.colour ? "badge" : "badge open", style}, row.verdict);
@@ -33,5 +33,7 @@ function claimRow(row) {
   return el("div", {class: row.colour ? "ours" : "ours beside-only"},
     el("div", {}, badge(row), " ", el("span", {class: "runs"}, row.runs)),
     row.ours.map((line) => el("div", {}, line)),
-    el("div", {class: "note"}, row.reason));
+    row.levels.map((line) => el("div", {class: "note"}, line)),
+    el("div", {class: "note"}, row.reason),
+    row.p_holm === null ? null : el("div", {class: "note"}, `p ${shortP(row.p)}, ${shortP(row.p_holm)} after Holm`));
 }

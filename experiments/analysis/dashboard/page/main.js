@@ -18,7 +18,7 @@ function draw() {
     drawCurves(section).catch(fail);
   }
   requestAnimationFrame(() => {  // after the first charts have been painted
-    drawClaims(head.claims);
+    drawClaims(head.claims, head.opening);
     drawMechanism(head.mechanism);
     drawRidges(currentSection());
     byId("mechanism").hidden = !head.mechanism.length && !section?.histograms.length;
