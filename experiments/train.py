@@ -77,15 +77,16 @@ def arguments(words: Sequence[str]) -> list[str]:
             raise UserError(
                 f"{word}: no such option; settings have no dashes: section.{name}={value or '...'}"
             )
-    for word in settings:
-        if not options.multirun and not word.startswith("hydra") and "=" in word:
+    checked = check_words(settings)
+    for word in checked:
+        if not options.multirun and not word.startswith("hydra"):
             setting = read_word(word)
             if setting.is_sweep_override():
                 raise UserError(
                     f"{word}: several values; several runs with -m or experiments.sweep run, a "
                     f"list as {setting.key_or_group}=[...]"
                 )
-    return [*(word for word in words if word not in settings), *check_words(settings)]
+    return [*(word for word in words if word not in settings), *checked]
 
 
 if __name__ == "__main__":

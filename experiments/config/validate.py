@@ -1,5 +1,6 @@
 """From plain values to a typed run, or one line a person can act on."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ def from_dict(raw: Mapping[str, Any]) -> RunConfig:
 def one_spelling(value: Any, field: str = "") -> Any:
     """The same tree with one zero, since -0.0 would be another run.
 
-    Raises :class:`UserError` for a number that no machine counts to.
+    Raises :class:`UserError` for a number that no machine counts to or no parameter can have.
     """
     if isinstance(value, Mapping):
         prefix = f"{field}." if field else ""
@@ -71,8 +72,12 @@ def one_spelling(value: Any, field: str = "") -> Any:
         return [one_spelling(item, field) for item in value]
     if isinstance(value, int) and abs(value) >= 2**63:
         raise UserError(f"{field}={value}: write a number of at most 18 digits")
+    if isinstance(value, float) and math.isfinite(value) and abs(value) > LARGEST:
+        raise UserError(f"{field}={value}: write a number of at most {LARGEST:g}, as float32 holds")
     return 0.0 if isinstance(value, float) and value == 0 else value
 
+
+LARGEST = 3e38
 
 SHOWN = 3
 """Mistakes that are told at once."""

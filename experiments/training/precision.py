@@ -1,5 +1,6 @@
 """fp32, tf32 and bf16: chosen by name, never silently."""
 
+import re
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -35,10 +36,9 @@ def choose_device(name: str) -> torch.device:
         own = torch.device("cuda", place().local_rank % torch.cuda.device_count())
         torch.cuda.set_device(own)
         return own
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UserError(f"runner.device={name}: write auto, cpu, cuda or cuda:1") from None
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise UserError(f"runner.device={name}: write auto, cpu, cuda or cuda:1")
+    device = torch.device(name)
     if device.type == "cuda" and (
         not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
     ):

@@ -12,6 +12,9 @@ AVAILABLE = {"real": (50_000, 10_000), "standin": (1_433, 364)}
 """Training and test images there are."""
 
 
+Channels = Annotated[int, Field(gt=0)]
+
+
 class Cifar10Config(TaskConfig):
     """Sizes of the network and of the data; the protocol sets them."""
 
@@ -21,7 +24,7 @@ class Cifar10Config(TaskConfig):
     name: Literal["cifar10"]
     depth: int = Field(ge=8, description="layers of the network: 6n + 2; the paper's is 20")
     widths: Annotated[
-        tuple[int, int, int],
+        tuple[Channels, Channels, Channels],
         Field(strict=False, description="channels of the three stages; the paper's: 16, 32, 64"),
     ]
     train_examples: int | None = Field(gt=0, description="the first so many; null: all")

@@ -75,6 +75,8 @@ class ImageNet(Task[PixelBatch]):
         cutting = Cutting(seed, config.crop, config.resize)
         self.pictures = CutPictures(data.train, cutting), CutPictures(data.test, cutting)
         self.loaders: tuple[Batches, Batches] | None = None
+        if config.loader == "dali":
+            import experiments.tasks.imagenet.dali  # noqa: F401  says now if it is not installed
 
     def build_model(self) -> nn.Module:
         # Here and not above: slow to import, and asking for sizes needs no network.

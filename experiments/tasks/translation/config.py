@@ -20,9 +20,10 @@ class TranslationConfig(TaskConfig):
     probe_batch = 1000  # tokens
     corpus: ClassVar[Literal["iwslt14", "wmt16"]]
     languages: ClassVar[tuple[str, str]]
+    test_sets: ClassVar[tuple[str, ...]] = ("test",)
 
     layers: int = Field(gt=0, description="of the encoder, and as many of the decoder")
-    width: int = Field(gt=0, description="of embeddings and layers")
+    width: int = Field(ge=4, description="of embeddings and layers")
     heads: int = Field(gt=0, description="of every attention")
     ffn: int = Field(gt=0, description="inner width of the feed-forward parts")
     share_embeddings: Literal["none", "decoder", "all"] = Field(
@@ -57,6 +58,13 @@ class TranslationConfig(TaskConfig):
         if self.width % self.heads:
             raise ValueError(f"task.heads={self.heads}: must divide task.width={self.width}")
         return self
+
+    @field_validator("test_set")
+    @classmethod
+    def _is_one_of_the_corpus(cls, value: str) -> str:
+        if value not in cls.test_sets:
+            raise ValueError(f"write {' or '.join(cls.test_sets)}")
+        return value
 
     @field_validator("search_length")
     @classmethod
@@ -120,5 +128,6 @@ class Wmt16EnDeConfig(TranslationConfig):
     title = "WMT'16 En-De"
     corpus = "wmt16"
     languages = ("en", "de")
+    test_sets = ("newstest2014", "newstest2016")
 
     name: Literal["wmt16_en_de"]

@@ -65,6 +65,18 @@ MISTAKES = {
     "batch larger than the data": (["protocol.batch_size=4096"], ["protocol.batch_size=4096"]),
     "no such device": (["runner.device=gpu"], ["runner.device=gpu", "cuda"]),
     "beta out of range": (["optimizer.betas=[0.9,1.5]"], ["betas"]),
+    "no such kind of device": (["runner.device=meta"], ["runner.device=meta", "cuda"]),
+    "more than a float holds": (["optimizer.lr=1e300"], ["optimizer.lr=1e+300", "at most 3e+38"]),
+    "no channels": (["task.widths=[0,1,1]"], ["task.widths", "greater than 0"]),
+    "all for validation": (["task.validation_examples=128"], ["task.validation_examples=128"]),
+    "a test set of another corpus": (
+        ["task=iwslt14_de_en", "task.test_set=newstest2014"],
+        ["task.test_set=newstest2014", "write test"],
+    ),
+    "no room for a translation": (
+        ["task=iwslt14_de_en", "task.search_length=[0,0]"],
+        ["task.search_length=[0, 0]"],
+    ),
     "depth": (["task.depth=9"], ["6n + 2"]),
 }
 
@@ -104,6 +116,12 @@ def test_a_mistake_is_one_line_and_code_2_and_nothing_is_created(
     for part in expected:
         assert part in message
     assert not (tmp_path / "runs").exists()
+
+
+def test_no_experiment_and_flags_anywhere(command: Command, smoke: list[str]) -> None:
+    done = command("experiments.train", "experiment=null", "--cfg", "job", *smoke, "--resolve")
+    assert done.returncode == 0, done.stderr
+    assert "experiment: null" in done.stdout
 
 
 def test_real_data_that_is_not_there_is_an_error(
