@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from radam.batches import batches
-from radam.capturable import update_group
+from radam.capturable import Known, update_group
 from radam.kernels import NO_EPS, Update
 from radam.options import IMPLEMENTATION, NUMBERS, OPTIONS, check
 from radam.state import AVERAGES, Group, State, check_state, own_step, type_of_averages
@@ -37,12 +37,16 @@ class Weights(NamedTuple):
         """Choose by ``condition``, a bool or a tensor of them."""
         if not isinstance(condition, Tensor):
             return then if condition else otherwise
-        return Weights(
-            *(
-                torch.where(condition, _filled(one, condition), _filled(other, condition))
-                for one, other in zip(then, otherwise, strict=True)
-            )
-        )
+        chosen = (_either(condition, *pair) for pair in zip(then, otherwise, strict=True))
+        return Weights(*chosen)
+
+
+def _either(condition: Tensor, then: Any, otherwise: Any) -> Any:
+    """One of two by ``condition``; what both agree in as it is."""
+    plain = not isinstance(then, Tensor) and not isinstance(otherwise, Tensor)
+    if plain and then == otherwise:
+        return then
+    return torch.where(condition, _filled(then, condition), _filled(otherwise, condition))
 
 
 def _filled(x: Any, like: Tensor) -> Tensor:
@@ -105,9 +109,11 @@ class AdamFamily(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
+        known: dict[int, Known] = self.__dict__.setdefault("_known", {})
+        for number, group in enumerate(self.param_groups):
             if group["capturable"]:
-                update_group(group, self.state, self._weights)
+                known_here = known.setdefault(number, {})
+                update_group(group, self.state, self._weights, known_here)
                 continue
             on_cuda = any(p.is_cuda for p in group["params"][:1])
             if on_cuda and torch.cuda.is_current_stream_capturing():

@@ -1,9 +1,10 @@
 """The same update with its numbers on the device, so that a CUDA graph can hold it.
 
-Nothing here reads a value back: the update number, r_t, freezing and rates are tensors, one row
-of numbers per parameter. On a GPU with Triton one pass over parameter, gradient and state makes
-the update; elsewhere it is a handful of torch operations. The arithmetic is tested on the CPU
-(the Triton kernel in Triton's interpreter); it has not run on a GPU yet.
+Nothing here reads a value back: the update number, r_t, freezing and rates are tensors. Parameters
+that are in step go through torch's fused kernel together, with one set of numbers. Others have a
+row of numbers each, and on a GPU with Triton one pass over parameter, gradient and state; elsewhere
+a handful of torch operations. The arithmetic is tested on the CPU (the Triton kernel in Triton's
+interpreter); it has not run on a GPU yet.
 """
 
 import functools
@@ -13,16 +14,56 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radam.batches import FUSED_DEVICES
 from radam.kernels import NO_EPS, computed_in
 from radam.state import Group, State, as_reals, follow, is_dense, rounds
 
 
+class InStep:
+    """Whether parameters have made as many updates, each as the others.
+
+    That is read off the device once. From then on it stays so as long as the same tensors count and
+    nobody else has written to them, which their versions tell without waiting.
+    """
+
+    def __init__(self) -> None:
+        self.together = False
+        self.known: list[tuple[Tensor, int]] = []
+
+    def count(self, steps: list[Tensor], *, begun: bool) -> bool:
+        """Count an update in each of ``steps``; returns whether all are in step.
+
+        ``begun``: they were made just now. Under capture, where nothing can be read, what is not
+        known is taken for not in step.
+        """
+        known = [(id(step), version) for step, version in self.known]
+        if begun:
+            self.together = True
+        elif known != [(id(step), step._version) for step in steps]:
+            capturing = steps[0].is_cuda and torch.cuda.is_current_stream_capturing()
+            readable = not (capturing or steps[0].is_meta)
+            self.together = readable and len(set(map(float, steps))) == 1
+        torch._foreach_add_(steps, 1)
+        self.known = [(step, step._version) for step in steps]
+        return self.together
+
+
+Known = dict[torch.device, InStep]
+"""What is known of the parameters of a group that lie on a device."""
+
+
 def update_group(
-    group: Group, states: dict[Tensor, State], weights: Callable[[Group, Tensor], Any]
+    group: Group,
+    states: dict[Tensor, State],
+    weights: Callable[[Group, Tensor], Any],
+    known: Known,
 ) -> None:
-    """Make one update of the parameters of ``group`` that have a gradient."""
+    """Make one update of the parameters of ``group`` that have a gradient.
+
+    ``known`` is what was found out of this group before.
+    """
     for params in rounds([p for p in group["params"] if p.grad is not None]):
-        _update_each(params, group, states, weights)
+        _update_each(params, group, states, weights, known)
 
 
 def _update_each(
@@ -30,21 +71,101 @@ def _update_each(
     group: Group,
     states: dict[Tensor, State],
     weights: Callable[[Group, Tensor], Any],
+    known: Known,
 ) -> None:
+    begun = not any("step" in states[p] for p in params)
     for p in params:
         follow(p, states[p], group)
     seen = {p: as_reals(p, states[p], group) for p in params}
     for device in dict.fromkeys(p.device for p in params):
         here = [p for p in params if p.device == device]
         steps = [states[p]["step"] for p in here]
-        torch._foreach_add_(steps, 1)
+        in_step = known.setdefault(device, InStep()).count(steps, begun=begun)
+        if in_step and all(_fits_together(group, seen[p]) for p in here):
+            t = steps[0].reshape(()).double()
+            made_of = _like(t, weights(group, t))
+            if _is_fused_together(made_of, steps):
+                _update_together(group, made_of, t, steps, [seen[p] for p in here])
+                continue
         t = torch.stack([step.reshape(()) for step in steps]).double()
-        exact = numbers(group, weights(group, t), t)
+        exact = numbers(group, _like(t, weights(group, t)), t)
         rows = {torch.float64: exact, torch.float32: exact.float()}
         for number, p in enumerate(here):
             tensors = seen[p]
             row = rows[computed_in(tensors[0], tensors[2])][number]
             _implementation(tensors)(row, group["maximize"], tensors)
+
+
+def _fits_together(group: Group, tensors: list[Tensor]) -> bool:
+    """Whether torch's fused kernel takes a parameter, with its rate from the device."""
+    p = tensors[0]
+    return (
+        p.device.type in FUSED_DEVICES
+        and {x.dtype for x in tensors} == {torch.float32}  # as the rate
+        and is_dense(p)
+        and not p.is_neg()
+        and group["eps"] > 0
+    )
+
+
+def _is_fused_together(weights: Any, steps: list[Tensor]) -> bool:
+    """Whether the kernel makes such an update: m learns, ε is added, whatever t is."""
+    float32 = all(step.dtype == torch.float32 for step in steps)
+    return weights.learning is True and weights.eps == 1.0 and float32
+
+
+NO_CORRECTION = 1e30
+"""An update number at which both bias corrections are exactly 1."""
+
+
+def _update_together(
+    group: Group, weights: Any, t: Tensor, steps: list[Tensor], tensors: list[list[Tensor]]
+) -> None:
+    """Update parameters that are in step by torch's fused kernel, in a handful of launches.
+
+    The kernel steps by lr·m̂/(sqrt(v)/sqrt(1−β2^t) + ε), and lr may be a scalar on the device. With
+    ε before the bias correction lr is the whole rate, and the kernel is told of an update number
+    that leaves nothing to correct; after it, lr carries what an update weighs. Decay comes before,
+    a momentum step after it; where an update has no adaptive step, lr is 0.
+    """
+    params, grads, exp_avgs, exp_avg_sqs, *maxima = (list(x) for x in zip(*tensors, strict=True))
+    for number, (p, g) in enumerate(zip(params, grads, strict=True)):
+        if g.stride() != p.stride():
+            grads[number] = torch.empty_like(p).copy_(g)
+    terms, after = _terms(group, weights, t), group["epsilon"] == "after"
+    chosen = [terms["weight" if after else "rate"], terms["decay"], terms["momentum"]]
+    rate, decay, momentum = torch.stack([_filled(x, t) for x in chosen]).float().unbind()
+    weight_decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
+    if weight_decay and decoupled:
+        torch._foreach_mul_(params, decay)
+    uncorrected = torch.full_like(rate, NO_CORRECTION)
+    torch._fused_adam_(
+        params,
+        grads,
+        exp_avgs,
+        exp_avg_sqs,
+        maxima[0] if maxima else [],
+        steps if after else [uncorrected] * len(params),
+        lr=rate,
+        beta1=float(group["betas"][0]),
+        beta2=float(group["betas"][1]),
+        weight_decay=0.0 if decoupled else float(weight_decay),
+        eps=float(group["eps"]),
+        amsgrad=bool(maxima),
+        maximize=group["maximize"],
+    )
+    if isinstance(weights.momentum, Tensor) or weights.momentum:
+        torch._foreach_sub_(params, torch._foreach_mul(exp_avgs, momentum))
+
+
+def _like(t: Tensor, weights: Any) -> Any:
+    """The weights in ``t``'s type, those that are no tensors as they are."""
+    return type(weights)(*(x.to(t) if isinstance(x, Tensor) else x for x in weights))
+
+
+def _filled(x: Any, like: Tensor) -> Tensor:
+    # Not copied from the host: a graph under capture allows no such copy.
+    return x.expand_as(like) if isinstance(x, Tensor) else torch.full_like(like, float(x))
 
 
 def numbers(group: Group, weights: Any, t: Tensor) -> Tensor:
@@ -55,27 +176,39 @@ def numbers(group: Group, weights: Any, t: Tensor) -> Tensor:
     momentum·m where that is not 0.
     """
     beta1, beta2 = group["betas"]
-    lr = group["lr"].to(t).reshape(()) if isinstance(group["lr"], Tensor) else group["lr"]
-    weight_decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
-    # Filled, not copied from the host: a graph under capture allows no such copy.
-    adaptive, momentum, learning, eps = (
-        x.to(t) if isinstance(x, Tensor) else torch.full_like(t, x) for x in weights
-    )
-    correction1, correction2 = 1 - beta1**t, (1 - beta2**t).sqrt()
-    one, after = torch.ones_like(t), group["epsilon"] == "after"
-    moves = ((adaptive != 0) | (momentum != 0)).to(t)
+    terms, after = _terms(group, weights, t), group["epsilon"] == "after"
+    coupled = 0.0 if group["decoupled_weight_decay"] else group["weight_decay"]
     columns = {
-        "coupled": one * (0.0 if decoupled else weight_decay),
-        "learn1": learning * (1 - beta1),
-        "keep2": one * beta2,
-        "learn2": one * (1 - beta2),
-        "decay": 1 - moves * lr * (weight_decay if decoupled else 0.0),
-        "rate": adaptive * lr / correction1 * (one if after else correction2),
-        "momentum": momentum * lr / correction1,
-        "scale": correction2 if after else one,
-        "eps": eps * group["eps"] + (1 - eps) * NO_EPS,
+        "coupled": coupled,
+        "learn1": weights.learning * (1 - beta1),
+        "keep2": beta2,
+        "learn2": 1 - beta2,
+        "decay": terms["decay"],
+        "rate": terms["rate"],
+        "momentum": terms["momentum"],
+        "scale": terms["correction2"] if after else 1.0,
+        "eps": weights.eps * group["eps"] + (1 - weights.eps) * NO_EPS,
     }
-    return torch.stack(list(columns.values()), dim=1)
+    return torch.stack([_filled(x, t) for x in columns.values()], dim=1)
+
+
+def _terms(group: Group, weights: Any, t: Tensor) -> dict[str, Any]:
+    """What of an update depends on its number or rate: like ``t``, or floats where it does not."""
+    beta1, beta2 = group["betas"]
+    lr = group["lr"].to(t).reshape(()) if isinstance(group["lr"], Tensor) else group["lr"]
+    decay = group["weight_decay"] if group["decoupled_weight_decay"] else 0.0
+    adaptive, momentum = weights.adaptive, weights.momentum
+    correction1, correction2 = 1 - beta1**t, (1 - beta2**t).sqrt()
+    moves = (adaptive != 0) | (momentum != 0)
+    moves = moves.to(t) if isinstance(moves, Tensor) else moves
+    after = group["epsilon"] == "after"
+    return {
+        "decay": 1 - moves * (lr * decay) if decay else 1.0,
+        "weight": adaptive * lr,
+        "rate": adaptive * lr / correction1 * (1.0 if after else correction2),
+        "momentum": momentum * lr / correction1,
+        "correction2": correction2,
+    }
 
 
 def _implementation(tensors: list[Tensor]) -> Callable[..., None]:

@@ -189,7 +189,7 @@ def test_fused_is_refused_where_there_is_no_kernel():
         ({"foreach": True}, "aten::_foreach_addcdiv_"),
         ({"fused": False}, "aten::_foreach_addcdiv_"),
         ({"foreach": False}, "aten::addcdiv_"),
-        ({"capturable": True}, "aten::where"),
+        ({"capturable": True}, "aten::_fused_adam_"),
     ],
     ids=str,
 )
@@ -201,7 +201,12 @@ def test_the_implementation_is_the_one_asked_for(path, operation):
             for p in params:
                 p.grad = torch.ones_like(p)
             optimizer.step()
-    told_apart = {"aten::_fused_adamw_", "aten::_foreach_addcdiv_", "aten::addcdiv_", "aten::where"}
+    told_apart = {
+        "aten::_fused_adamw_",
+        "aten::_fused_adam_",
+        "aten::_foreach_addcdiv_",
+        "aten::addcdiv_",
+    }
     # Foreach goes through the plain operation on a CPU.
     seen = {event.key for event in record.key_averages()} & told_apart
     assert operation in seen
