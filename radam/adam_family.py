@@ -170,7 +170,7 @@ class AdamFamily(Optimizer):
         """
         states = dict(state_dict["state"])
         for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=False):
-            for key in saved["params"]:
+            for key in dict.fromkeys(saved["params"]):  # One may be there twice.
                 state = states.get(key, {})
                 check_state(state, key)
                 if group["state_dtype"] is not None and state:

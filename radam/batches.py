@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._foreach_utils import _group_tensors_by_device_and_dtype
 
 from radam.kernels import Apply, Batch, computed_in, foreach, fused, plain, widened
 from radam.state import ORDINARY, Group, State, as_reals, averages, follow, is_dense, rounds
@@ -18,6 +17,8 @@ FUSED_DTYPES = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
 
 COUNTED = (torch.device("cpu"), torch.float32)
 """Where and what an update number is, unless somebody has changed it."""
+
+_groups_by_device_and_dtype = torch._C._group_tensors_by_device_and_dtype
 
 MINUS_ONE = torch.full((), -1.0, dtype=torch.float32, device="cpu")
 
@@ -72,8 +73,8 @@ def _are_alike(group: Group, batch: Batch, steps: list[Any]) -> bool:
     )
 
 
-def _are_all(tensors: list[Tensor], kind: tuple[torch.device, torch.dtype]) -> bool:
-    return _group_tensors_by_device_and_dtype([tensors]).keys() == {kind}  # type: ignore[list-item]
+def _are_all(tensors: list[Any], kind: tuple[torch.device, torch.dtype]) -> bool:
+    return _groups_by_device_and_dtype([tensors], False).keys() == {kind}
 
 
 def _agree(batch: Batch, attribute: Callable[[Tensor], Any]) -> bool:

@@ -222,7 +222,8 @@ def unfused(row: Tensor, maximize: bool, tensors: list[Tensor]) -> None:
     p, g, m, v, *maximum = tensors
     coupled, learn1, keep2, learn2, decay, rate, momentum, scale, eps = row.unbind()
     theta, first, second = p.to(row.dtype), m.to(row.dtype), v.to(row.dtype)
-    grad = (-g if maximize else g).to(row.dtype) + coupled * theta
+    grad = (-g if maximize else g).to(row.dtype)
+    grad = torch.where(coupled != 0, grad + coupled * theta, grad)
     first = torch.where(learn1 != 0, first + learn1 * (grad - first), first)
     second = keep2 * second + learn2 * grad * grad
     m.copy_(first)

@@ -171,18 +171,19 @@ class Method:
 
         ``alpha`` is α_t; ``weight_decay`` is λ, decoupled (θ ← θ − αλθ) or added to the gradient.
         """
+        decay = weight_decay * theta if weight_decay else 0.0  # None, should theta be infinite.
         if state.sgd_made < self.sgd_updates:
             state.sgd_made += 1
-            return theta - 0.1 * (g + weight_decay * theta)
+            return theta - 0.1 * (g + decay)
         state.t += 1
         if not self.decoupled:
-            g = g + weight_decay * theta
+            g = g + decay
         m: Tensor | None = self.phi(state, g)
         rate: Tensor | float | None = self.psi(state, g)
         if m is None or rate is None:
             return theta
         if self.decoupled:
-            theta = theta - alpha * weight_decay * theta
+            theta = theta - alpha * decay
         return theta - alpha * m * rate
 
 

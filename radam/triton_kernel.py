@@ -34,7 +34,7 @@ def update(
     v = tl.load(v_ptr + at, mask=inside).to(wide)
     if MAXIMIZE:
         g = -g
-    g += coupled * p
+    g = tl.where(coupled != 0, g + coupled * p, g)
     m = tl.where(learn1 != 0, m + learn1 * (g - m), m)
     v = keep2 * v + learn2 * g * g
     tl.store(m_ptr + at, m.to(m_ptr.dtype.element_ty), mask=inside)

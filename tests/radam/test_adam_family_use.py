@@ -8,7 +8,8 @@ Algorithm 1, or torch's own class, to which the same is done.
 import copy
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ PATHS: list[dict[str, Any]] = [
     {"foreach": False, "fused": None, "capturable": False},
     {"foreach": None, "fused": False, "capturable": False},
     {"foreach": None, "fused": None, "capturable": True},
+    {"foreach": None, "fused": True, "capturable": False},
 ]
 
 
@@ -45,8 +47,18 @@ def with_odd_strides(x):
     )
 
 
+def channels_last(x):
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+def with_an_infinity(x):
+    x.view(-1)[:1] = float("inf")
+    return x
+
+
 LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "contiguous": lambda x: x,
+    "channels last": channels_last,
     "transposed": transposed,
     "with gaps": lambda x: torch.stack([x, x], dim=-1)[..., 0],
     "odd strides": with_odd_strides,
@@ -57,7 +69,27 @@ VIEWS = {
     **LAYOUTS,
     "conjugated": lambda x: x.conj(),
     "expanded": lambda x: x[:1].expand(x.shape) if x.ndim else x,
+    "infinite": with_an_infinity,
+    "zero": lambda x: x.zero_(),
 }
+
+AMBIENTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "nothing": nullcontext,
+    "meta": lambda: torch.device("meta"),
+    "bfloat16": lambda: default_dtype(torch.bfloat16),
+    "float64": lambda: default_dtype(torch.float64),
+}
+"""What somebody else has set, which must not show."""
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 class Pair:
@@ -104,7 +136,8 @@ class Pair:
             p.grad = g if here else None
             q.grad = g.resolve_conj().resolve_neg().clone() if here else None
         before = [p.detach().clone() for p in self.params]
-        self.ours.step()
+        with AMBIENTS[self.case["ambient"]]():
+            self.ours.step()
         self.theirs.step()
         for p, q, start in zip(self.params, self.twins, before, strict=True):
             assert_close(p, q, start)
@@ -136,8 +169,11 @@ def assert_close(x: torch.Tensor, y: torch.Tensor, scale: torch.Tensor) -> None:
     assert x.dtype == y.dtype
     wide = torch.complex128 if x.is_complex() else torch.float64
     x, y, scale = (t.detach().to(wide) for t in (x, y, scale))
+    finite = y.isfinite()
+    assert torch.equal(x.isfinite(), finite)
     least = 1e-7 if eps > 1e-4 else eps
-    assert ((x - y).abs() <= eps * torch.maximum(y.abs(), scale.abs()) + least).all()
+    close = (x - y).abs() <= eps * torch.maximum(y.abs(), scale.abs()) + least
+    assert close[finite & scale.isfinite()].all()
 
 
 # What is done between two updates: to the pair, with the number of a parameter and another number.
@@ -177,7 +213,7 @@ def replace_step(pair: Pair, i: int, k: int) -> None:
 def replace_average(pair: Pair, i: int, k: int) -> None:
     layout = list(LAYOUTS.values())[k % len(LAYOUTS)]
     for ours, theirs in pair.states[i : i + 1]:
-        ours["exp_avg"] = layout(ours["exp_avg"].clone())
+        ours["exp_avg"] = layout(ours["exp_avg"].clone()).resolve_neg()
         ours["exp_avg_sq"].mul_(2)
         theirs["exp_avg_sq"].mul_(2)
 
@@ -210,19 +246,65 @@ def load(pair: Pair, i: int, k: int) -> None:
     fresh = make_optimizer(pair.case["name"], groups, lr=0.5, **pair.case["options"])
     for old, new in zip(pair.ours.param_groups, fresh.param_groups, strict=True):
         new.update({name: old[name] for name in ("foreach", "fused", "capturable", "state_dtype")})
-    if k > 3:
-        saved = copy.deepcopy(saved)
-        fresh.register_load_state_dict_pre_hook(turn_round)
-        saved = turn_round(fresh, saved)
-    fresh.load_state_dict(saved)
+    saved = copy.deepcopy(saved)
+    hook, change = CHANGES[k // 2]
+    fresh.register_load_state_dict_pre_hook(hook)
+    fresh.load_state_dict(change(fresh, saved))
     pair.ours = fresh
 
 
 def turn_round(_: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
     """Number the parameters from the end. Done twice, nothing has happened."""
-    last = sum(len(group["params"]) for group in saved["param_groups"]) - 1
+    last = max((n for group in saved["param_groups"] for n in group["params"]), default=0)
     groups = [{**g, "params": [last - n for n in g["params"]]} for g in saved["param_groups"]]
     return {"state": {last - n: own for n, own in saved["state"].items()}, "param_groups": groups}
+
+
+def rename(_: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """Turn a checkpoint into a foreign one, and back."""
+    words = {"exp_avg": "m", "m": "exp_avg", "step": "t", "t": "step"}
+    states = saved["state"].items()
+    renamed = {n: {words.get(key, key): x for key, x in own.items()} for n, own in states}
+    return {**saved, "state": renamed}
+
+
+def simplify(_: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """Write plain numbers for update numbers, and an empty state for none."""
+    for group in saved["param_groups"]:
+        for n in group["params"]:
+            own = saved["state"].setdefault(n, {})
+            if own:
+                own["step"] = int(own["step"])
+    return saved
+
+
+def leave(_: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    return saved
+
+
+CHANGES = [(leave, leave), (turn_round, turn_round), (rename, rename), (leave, simplify)]
+"""What a hook before loading does, and what was done to the checkpoint."""
+
+
+def take_torchs_state(pair: Pair, i: int, k: int) -> None:
+    """As those do who come from torch.optim in mid-run."""
+    if pair.case["of_torch"]:
+        fresh = make_optimizer(
+            pair.case["name"],
+            [{"params": group["params"]} for group in pair.ours.param_groups],
+            lr=0.5,
+            **pair.case["options"],
+        )
+        fresh.load_state_dict(copy.deepcopy(pair.theirs.state_dict()))
+        pair.ours = fresh
+
+
+def give_twice(pair: Pair, i: int, k: int) -> None:
+    """Updated twice a step, as torch warns."""
+    for params, optimizer in ((pair.params, pair.ours), (pair.twins, pair.theirs)):
+        for group in optimizer.param_groups:
+            if any(p is params[i] for p in group["params"]):
+                group["params"].append(params[i])
 
 
 def copy_all(pair: Pair, i: int, k: int) -> None:
@@ -239,7 +321,7 @@ def share_memory(pair: Pair, i: int, k: int) -> None:
 
 
 def set_lr(pair: Pair, i: int, k: int) -> None:
-    pair.set(k, lr=0.01 * k)
+    pair.set(k, lr=0.01 * (k + 1))  # 0 times an infinity is NaN, or at rest where captured.
 
 
 def set_numbers(pair: Pair, i: int, k: int) -> None:
@@ -247,12 +329,15 @@ def set_numbers(pair: Pair, i: int, k: int) -> None:
 
 
 def switch_path(pair: Pair, i: int, k: int) -> None:
-    if (
-        pair.case["options"].get("first_updates") != "sgd_then_adam"
-        or not PATHS[k % 5]["capturable"]
-    ):
-        groups = pair.ours.param_groups
-        groups[i % len(groups)].update(PATHS[k % len(PATHS)])
+    path, groups = PATHS[k % len(PATHS)], pair.ours.param_groups
+    if can_go(path, pair.case):
+        groups[i % len(groups)].update(path)
+
+
+def can_go(path: dict[str, Any], case: dict[str, Any]) -> bool:
+    if path["capturable"]:
+        return case["options"].get("first_updates") != "sgd_then_adam"
+    return not (path["fused"] and case["layout"] == "with gaps")
 
 
 def switch_state_dtype(pair: Pair, i: int, k: int) -> None:
@@ -306,6 +391,7 @@ ACTIONS = [
     *(forget, zero, set_step, replace_step, replace_average, move_data, add_notes),
     *(read_a_stranger, load, copy_all, share_memory, set_lr, set_numbers, switch_path),
     *(switch_state_dtype, turn_amsgrad_on, add_group, grow, change_type, turn_data_round),
+    *(take_torchs_state, give_twice),
 ]
 
 
@@ -335,16 +421,14 @@ def cases(draw, of_torch: bool = False) -> dict[str, Any]:
     )
     options["weight_decay"] = draw(st.sampled_from([0.0, 0.1]))
     options["maximize"] = draw(st.booleans())
-    path = draw(st.sampled_from(PATHS))
-    if not (path["capturable"] and options.get("first_updates") == "sgd_then_adam"):
-        options |= path
     number = st.integers(0, 7)
-    return {
+    case = {
         "name": name,
         "of_torch": of_torch,
         "options": options,
         "dtype": dtype,
         "layout": draw(st.sampled_from(list(LAYOUTS))),
+        "ambient": draw(st.sampled_from(list(AMBIENTS))),
         "shapes": draw(st.lists(st.sampled_from(SHAPES), min_size=1, max_size=4)),
         "seed": draw(st.integers(0, 2**31)),
         "plan": draw(
@@ -361,6 +445,10 @@ def cases(draw, of_torch: bool = False) -> dict[str, Any]:
             )
         ),
     }
+    path = draw(st.sampled_from(PATHS))
+    if can_go(path, case):
+        options |= path
+    return case
 
 
 TORCHS: dict[str, Callable[..., torch.optim.Optimizer]] = {
