@@ -4,7 +4,7 @@ import difflib
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypedDict, get_type_hints
 
@@ -103,6 +103,14 @@ def _is_lr(value: Any) -> bool:
     return _IS_RATE(value)
 
 
+def _are_betas(value: Any) -> bool:
+    try:
+        pair = len(value) == 2 and not isinstance(value, Mapping | Set)
+        return pair and all(map(_IS_FRACTION, value))
+    except TypeError:  # No sequence.
+        return False
+
+
 _NOT_NEGATIVE = (_IS_RATE, "a finite number of at least 0")
 _FRACTION = (_IS_FRACTION, "a number in [0, 1)")
 _FLAG = (lambda value: isinstance(value, bool), "True or False")
@@ -111,9 +119,7 @@ _FLAG_OR_NONE = (lambda value: value is None or isinstance(value, bool), "True, 
 CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "lr": (_is_lr, "a finite number of at least 0, or a tensor with one element"),
     "betas": (
-        lambda value: (
-            isinstance(value, tuple | list) and len(value) == 2 and all(map(_IS_FRACTION, value))
-        ),
+        _are_betas,
         "two numbers in [0, 1), such as (0.9, 0.999)",
     ),
     "eps": _NOT_NEGATIVE,
@@ -133,7 +139,10 @@ CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "foreach": _FLAG_OR_NONE,
     "fused": _FLAG_OR_NONE,
     "state_dtype": (
-        lambda value: value is None or value in (torch.float32, torch.float64),
+        lambda value: (
+            value is None
+            or (isinstance(value, torch.dtype) and value in (torch.float32, torch.float64))
+        ),
         "torch.float32, torch.float64, or None for the parameter's own",
     ),
     "momentum": _NOT_NEGATIVE,
