@@ -1,9 +1,11 @@
 """One of two gloo processes: train sharded or replicated, and compare with a single process.
 
-Run by test_optimizers_ecosystem.py under torchrun; the argument is ddp, fsdp or fsdp1.
+Run by test_optimizers_ecosystem.py under torchrun; the argument is ddp, fsdp, fsdp1 or placements.
 """
 
+import itertools
 import sys
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,6 +17,14 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.tensor import (
+    DTensor,
+    Partial,
+    Placement,
+    Replicate,
+    Shard,
+    distribute_tensor,
+)
 from torch.nn.parallel import DistributedDataParallel
 
 from radam import RAdam
@@ -64,6 +74,39 @@ def whole(how: str, net: nn.Module) -> list[torch.Tensor]:
     return [p.detach().clone() for p in full]
 
 
+PATHS: list[dict[str, Any]] = [
+    *({}, {"foreach": True}, {"foreach": False}, {"capturable": True}),
+    {"state_dtype": torch.float64},
+]
+
+
+def follow_one_process(of_p: Placement, of_g: Placement, path: dict[str, Any]) -> None:
+    """A gradient may be spread otherwise than its parameter: a partial sum of a replicated one."""
+    mesh, generator = init_device_mesh("cpu", (2,)), torch.Generator().manual_seed(0)
+    q = nn.Parameter(torch.randn(4, 6, generator=generator))
+    p: Any = nn.Parameter(distribute_tensor(q.detach().clone(), mesh, [of_p]))
+    spread, whole = RAdam([p], 0.05, **path), RAdam([q], 0.05)
+    for _ in range(UPDATES):
+        q.grad = torch.randn(4, 6, generator=generator)
+        if isinstance(of_g, Partial):
+            share = 0.25 + 0.5 * dist.get_rank()
+            p.grad = DTensor.from_local(q.grad * share, mesh, [of_g])
+        else:
+            p.grad = distribute_tensor(q.grad, mesh, [of_g])
+        spread.step()
+        whole.step()
+    torch.testing.assert_close(p.full_tensor(), q.detach(), rtol=1e-5, atol=1e-6)
+
+
+def placements() -> None:
+    dist.init_process_group("gloo")
+    of_p = [Replicate(), Shard(0), Shard(1)]
+    for case in itertools.product(of_p, [*of_p, Partial()], PATHS):
+        follow_one_process(*case)
+    print("as one process")
+    dist.destroy_process_group()
+
+
 def main(how: str) -> None:
     dist.init_process_group("gloo")
     rank, half = dist.get_rank(), 8 // dist.get_world_size()
@@ -95,4 +138,4 @@ def main(how: str) -> None:
     dist.destroy_process_group()
 
 
-main(sys.argv[1])
+placements() if sys.argv[1] == "placements" else main(sys.argv[1])

@@ -145,7 +145,8 @@ class Pair:
             assert float(state["step"]) == float(twin["step"])
             for name in AVERAGES.values():
                 assert (name in state) == (name in twin)
-                if name in state:
+                # Torch's fused kernel takes the larger of a maximum and NaN to be the maximum.
+                if name in state and not (name == "max_exp_avg_sq" and twin[name].isnan().any()):
                     assert_close(state[name], twin[name], twin[name])
         self.even_out()
 

@@ -123,9 +123,9 @@ def test_a_compiled_step_is_the_step(name, options):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
-@pytest.mark.parametrize("how", ["ddp", "fsdp", "fsdp1"])
+@pytest.mark.parametrize("how", ["ddp", "fsdp", "fsdp1", "placements"])
 def test_two_processes_train_as_one(how):
-    """DistributedDataParallel and FSDP over gloo; the worker compares with one process."""
+    """DistributedDataParallel, FSDP and other DTensors over gloo; the worker compares."""
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
         str(Path(__file__).with_name("distributed_worker.py")),
