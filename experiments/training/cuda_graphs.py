@@ -200,11 +200,12 @@ def _copied(groups: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
     return [[tensor.detach().clone() for tensor in group] for group in groups]
 
 
-@torch.no_grad()
 def _put_back(groups: Sequence[Sequence[Tensor]], values: list[list[Tensor]]) -> None:
     for group, saved in zip(groups, values, strict=True):
         for tensor, value in zip(group, saved, strict=True):
-            tensor.copy_(value)
+            # By .data, which leaves versions alone: to the optimizer, which cannot read under
+            # capture, update numbers that only it has written to are in step as they were.
+            tensor.data.copy_(value)
 
 
 def _is_same(
