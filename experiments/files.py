@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
+"""What ``tempfile.mkstemp`` makes of a file's name."""
+
 
 def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) -> None:
     """Write ``content`` to ``path``: a reader sees the old file or the new one, never a part.
 
     ``content`` may be text (UTF-8), bytes, or a function that writes to the open binary file.
-    The bytes reach the disk before the name does. On an error (a full disk, say) the temporary
-    file is removed, the old file stays, and the error is raised.
+    The bytes reach the disk before the name does, and the name before this returns. On an error (a
+    full disk, say) the temporary file is removed, the old file stays, and the error is raised.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +36,7 @@ def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) 
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -84,6 +89,25 @@ def is_locked(path: Path) -> bool:
     except OSError:
         return True
     return False
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new name to the disk: after a power cut there is the old file or the new one."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def forget_temporary(folder: Path) -> None:
+    """Remove what :func:`write_atomic` left in a folder when it was killed.
+
+    For whoever alone writes there: another's write may be under way.
+    """
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

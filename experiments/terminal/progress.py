@@ -21,10 +21,12 @@ def outcome(result: RunResult | None) -> str:
     if result is None:
         return "ended without a result (killed?)"
     if result.status == "failed":
-        return f"failed: {(result.error or '').strip().splitlines()[-1]}"
+        lines = (result.error or "").strip().splitlines()
+        return f"failed: {lines[-1] if lines else 'without a word'}"
     if result.status != "completed" or result.final is None:
         return f"{result.status} at update {result.updates}"
     flag = ", at chance" if result.at_chance else ""
+    flag += ", damage made good" if result.damage else ""
     return (
         f"{result.metric} {result.final:.2f} (best on test {result.best:.2f}{flag}) "
         f"in {result.wall_seconds:.0f} s"

@@ -71,6 +71,8 @@ class RunResult(BaseModel):
     """Their digest; runs of before have none."""
     skipped: int = 0
     """Damaged examples that were left out, by choice."""
+    damage: str = ""
+    """What of the run was found damaged on the way and done again."""
     error: Annotated[str | None, SUMMARY, TABLE]
     config: dict[str, Any]
 

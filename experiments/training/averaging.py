@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from experiments.errors import UserError
 from experiments.files import write_atomic
+from experiments.training.checkpoint import Damaged, read_whole
 
 PATTERN = "epoch-*.pt"
 
@@ -60,10 +61,9 @@ def _path(folder: Path, epoch: int) -> Path:
 
 def _load(path: Path) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
+        state: dict[str, Tensor] = read_whole(path, torch.device("cpu"))
+    except Damaged as error:
         raise UserError(
-            f"{path}: cannot be read ({str(error).splitlines()[0]}); remove its folder to start "
-            "this run again, or set protocol.average_epochs=0"
+            f"{error}; remove its folder to start this run again, or set protocol.average_epochs=0"
         ) from None
     return state

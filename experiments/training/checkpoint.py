@@ -1,7 +1,14 @@
-"""Checkpoints: everything needed to go on as if nothing had happened."""
+"""Checkpoints: everything needed to go on as if nothing had happened.
+
+A checkpoint is a zip archive, as ``torch.save`` writes it: a CRC of every tensor's bytes and of the
+structure stands in it. torch does not look at them, :func:`read_whole` does. A run keeps its last
+two checkpoints, so that one is whole whatever happens to the other.
+"""
 
 import hashlib
 import random
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +18,34 @@ import torch
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.ranks import place
+from experiments.tracking.names import METRICS
 
 PATTERN = "checkpoint-*.pt"
+CONTENTS = {"progress", "model", "optimizer", "parts", "metrics_bytes"}
+
+
+class Damaged(UserError):
+    """A saved state that is not what was written, or was not written by this suite."""
 
 
 def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> None:
-    """Write ``checkpoint-<update>.pt`` whole, then remove older ones.
+    """Write ``checkpoint-<update>.pt`` whole; it and the one before it stay, all others go.
 
     ``state`` holds tensors and plain values only, so that :func:`load_checkpoint` needs no
     unpickling of code.
     """
     path = folder / f"checkpoint-{update:09d}.pt"
     write_atomic(path, lambda file: torch.save(state, file))
+    before = max((old for old in folder.glob(PATTERN) if old.name < path.name), default=None)
     for old in folder.glob(PATTERN):
-        if old != path:
+        if old not in (path, before):  # a later one was passed over as damaged
             old.unlink(missing_ok=True)
+
+
+def forget_earlier(folder: Path) -> None:
+    """Keep the newest checkpoint alone: the run is complete."""
+    for old in sorted(folder.glob(PATTERN))[:-1]:
+        old.unlink(missing_ok=True)
 
 
 def own_part(task_state: dict[str, Any], random_before: dict[str, Any]) -> dict[str, Any]:
@@ -70,19 +90,76 @@ def _on_host(tree: Any) -> Any:
     return type(tree)(map(_on_host, tree)) if isinstance(tree, list | tuple) else tree
 
 
-def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint of a run, or None. Raises :class:`UserError` for a damaged one."""
-    newest = max(folder.glob(PATTERN), default=None)
-    if newest is None:
+def load_checkpoint(
+    folder: Path, device: torch.device, records: int
+) -> tuple[dict[str, Any], list[str]] | None:
+    """The newest whole checkpoint that counts no more than ``records`` bytes of records, if any.
+
+    With it, why each newer one was passed over. None without any checkpoint. Raises
+    :class:`UserError` if there are some and none can be used: it would be another run.
+    """
+    passed_over: list[str] = []
+    for path in sorted(folder.glob(PATTERN), reverse=True):
+        try:
+            state = read_whole(path, device)
+            if not isinstance(state, dict) or not state.keys() >= CONTENTS:
+                raise Damaged(f"{path}: not a checkpoint of a run")
+        except Damaged as error:
+            passed_over.append(str(error))
+            continue
+        counted = state["metrics_bytes"]
+        if counted <= records:
+            return state, passed_over
+        passed_over.append(
+            f"{path}: counts {counted} bytes of records, but {folder / METRICS} holds {records}: "
+            "records are lost"
+        )
+    if not passed_over:
         return None
+    raise UserError(
+        f"{'; '.join(passed_over)}; no checkpoint is left that this run could go on from: put the "
+        f"files back, or remove {folder} to start it again"
+    )
+
+
+def read_whole(path: Path, device: torch.device) -> Any:
+    """What ``torch.save`` wrote to ``path``, if it is that still. Raises :class:`Damaged`."""
+    if (fault := _fault(path)) is not None:
+        raise Damaged(f"{path}: damaged checkpoint ({fault})")
     try:
-        state: dict[str, Any] = torch.load(newest, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{newest}: damaged checkpoint ({reason}); remove it to start this run again"
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception:  # torch raises many kinds, with advice that is wrong here
+        raise Damaged(
+            f"{path}: damaged checkpoint (it holds what no checkpoint does; nothing of it was run)"
         ) from None
-    return state
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with a zip archive that ``torch.save`` wrote, if anything is."""
+    if path.is_file() and path.stat().st_size == 0:
+        return "empty"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for record in archive.infolist():
+                if record.external_attr:  # a bit there makes it a folder, of which torch reads none
+                    return "not as it was written"
+            wrong = archive.testzip()
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    except Exception:  # a damaged archive raises many kinds
+        return "not a whole archive"
+    return None if wrong is None else "the checksum does not fit its contents"
+
+
+def fitting(path: Path, load: Callable[[], object]) -> None:
+    """Load a part of a checkpoint in ``path``. Raises :class:`UserError` where it does not fit."""
+    try:
+        load()
+    except (RuntimeError, ValueError, KeyError, TypeError):  # as torch's modules and optimizers do
+        raise UserError(
+            f"{path}: its checkpoint is of another model or optimizer than config.yaml says; "
+            "remove the checkpoint to start this run again"
+        ) from None
 
 
 def random_state() -> dict[str, Any]:

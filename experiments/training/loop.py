@@ -20,11 +20,14 @@ from experiments.config.schema import RunConfig
 from experiments.files import write_atomic
 from experiments.ranks import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
+from experiments.terminal.console import say
+from experiments.tracking.names import METRICS
 from experiments.tracking.records import RecordWriter
-from experiments.training.averaging import averaged, forget_epochs, keep_epoch
+from experiments.training.averaging import averaged, keep_epoch
 from experiments.training.cadence import Cadence
 from experiments.training.checkpoint import (
     choose_part,
+    fitting,
     load_checkpoint,
     own_part,
     random_state,
@@ -36,6 +39,7 @@ from experiments.training.distributed import (
     all_reduce_any,
     all_reduce_readings,
     barrier,
+    broadcast,
     on_every_rank,
 )
 from experiments.training.histograms import Histograms
@@ -65,6 +69,8 @@ class Progress:
     train_loss: float | None = None
     window: Counts = field(default_factory=dict)
     """Counts since the last training record."""
+    damage: list[str] = field(default_factory=list)
+    """What was found damaged when the run went on, and was done again."""
 
 
 class Loop:
@@ -172,8 +178,6 @@ class Loop:
         )
         if last or stop or time_is_up:
             self._checkpoint()
-        if last and is_main():
-            forget_epochs(self.folder)
         return stop
 
     def _groups(self, batches: Iterator[Any]) -> Iterator[list[Any]]:
@@ -277,15 +281,22 @@ class Loop:
 
     def _restore(self) -> int:
         """Go back to the last checkpoint, if there is one; the bytes of records it knew of."""
-        state = load_checkpoint(self.folder, self.device)
-        if state is None:
+        metrics = self.folder / METRICS
+        records = broadcast(metrics.stat().st_size if metrics.exists() else 0)
+        found = on_every_rank(lambda: load_checkpoint(self.folder, self.device, records))
+        if found is None:
             return 0
+        state, passed_over = found
         part = choose_part(state["parts"], self.folder)
         self.progress = Progress(**state["progress"])
-        self.model.load_state_dict(state["model"])
-        self.step.load_optimizer(state["optimizer"])
+        fitting(self.folder, lambda: self.model.load_state_dict(state["model"]))
+        fitting(self.folder, lambda: self.step.load_optimizer(state["optimizer"]))
         self.task.load_state_dict(part["task"])
         restore_random_state(part["random"])
         if not part["drew"]:
             self.random_before = random_state()
+        for reason in passed_over:
+            what = f"{reason}; goes on from update {self.progress.update}"
+            say(f"note: {what}")
+            self.progress.damage.append(what)
         return int(state["metrics_bytes"])

@@ -2,7 +2,8 @@
 
 import math
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,15 +18,17 @@ from experiments.config.length import (
 )
 from experiments.config.schema import SCHEMA_VERSION, RunConfig
 from experiments.errors import UserError
+from experiments.files import forget_temporary
 from experiments.ranks import is_main, place
 from experiments.tasks import registry
 from experiments.tasks.task import Task
 from experiments.tracking import provenance
 from experiments.tracking.names import RESULT
 from experiments.tracking.result import RunResult, now
-from experiments.tracking.run_folder import RunFolder
+from experiments.tracking.run_folder import Busy, RunFolder
+from experiments.training.averaging import forget_epochs
 from experiments.training.batch_norm import synchronise_batch_norm
-from experiments.training.checkpoint import seed_apart, seed_everything
+from experiments.training.checkpoint import forget_earlier, seed_apart, seed_everything
 from experiments.training.cuda_graphs import is_captured
 from experiments.training.distributed import broadcast, on_every_rank
 from experiments.training.loop import Loop, Observer
@@ -96,6 +99,8 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
     folder = RunFolder(config.folder)
     if (finished := broadcast(folder.finished_result)) is not None:
         on_every_rank(lambda: _check_data_of_finished(config, folder))
+        if is_main():
+            _tidy_up(folder)
         return finished
     task, step, schedule, whole = on_every_rank(lambda: prepare(config))
     on_every_rank(lambda: folder.check_data(task.digest, task.origin))
@@ -106,6 +111,7 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
         before = broadcast(folder.result)
         started = before.started if before is not None else now()
         if is_main():
+            forget_temporary(folder.path)
             folder.write_config(config)
             folder.write_data(task.digest, task.origin)
             (folder.path / RESULT).unlink(missing_ok=True)
@@ -118,6 +124,8 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
             raise
         result = _result(config, ending, started, loop, None)
         _write(result, folder)
+        if is_main() and folder.finished_result is not None:
+            _forget_the_way(folder.path)
         return result
 
 
@@ -134,6 +142,19 @@ def _check_data_of_finished(config: RunConfig, folder: RunFolder) -> None:
 def _write(result: RunResult, folder: RunFolder) -> None:
     if is_main():
         result.write(folder.path)
+
+
+def _forget_the_way(folder: Path) -> None:
+    """Remove what a run kept in order to go on, but for its last checkpoint: it is complete."""
+    forget_temporary(folder)
+    forget_earlier(folder)
+    forget_epochs(folder)
+
+
+def _tidy_up(folder: RunFolder) -> None:
+    """The same for a finished run that was killed before it came to that."""
+    with suppress(OSError, Busy), folder.locked():  # a store that is only read stays as it is
+        _forget_the_way(folder.path)
 
 
 def record_failure(config: RunConfig, error: Exception) -> None:
@@ -205,6 +226,7 @@ def _result(
         origin=loop.task.origin if loop else "",
         data=loop.task.digest if loop else None,
         skipped=loop.task.skipped if loop else 0,
+        damage="; ".join(progress.damage) if progress else "",
         error=error,
         config=config.model_dump(mode="json"),
     )

@@ -22,6 +22,11 @@ def statuses(store: Path) -> list[str]:
     return sorted(found)
 
 
+def with_checkpoint(store: Path) -> set[Path]:
+    """The runs that could be gone on with."""
+    return {path.parent for path in store.glob("cifar10/*/checkpoint-*.pt")}
+
+
 def workers(sweep: Path) -> list[psutil.Process]:
     """The processes that carry runs out: children of the fork server, the supervisor's child."""
     children = supervisor(sweep).children(recursive=True)
@@ -60,7 +65,7 @@ def test_cancel_saves_every_run_and_submit_goes_on(checkout: Checkout, store: Pa
     grid = words(store, "optimizer=radam", "protocol.epochs=80", "seed=1,2,3")
     checkout.sweep("submit", *grid)
     sweep = next((store / "sweeps").glob("cifar10-*"))
-    wait_until(lambda: len(list(store.glob("cifar10/*/checkpoint-*.pt"))) == 2, "two are under way")
+    wait_until(lambda: len(with_checkpoint(store)) == 2, "two are under way")
     process, held = supervisor(sweep), workers(sweep)
     for worker in held:  # or they might be done before the command has begun
         worker.suspend()
@@ -84,7 +89,7 @@ def test_ctrl_c_in_the_foreground_saves_every_run(checkout: Checkout, store: Pat
         env=checkout.environment,
         start_new_session=True,
     )
-    wait_until(lambda: len(list(store.glob("cifar10/*/checkpoint-*.pt"))) == 2, "two are under way")
+    wait_until(lambda: len(with_checkpoint(store)) == 2, "two are under way")
     assert any("libtorch" in file.path for file in fork_server(process).memory_maps())
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     assert process.wait(60) == 130
