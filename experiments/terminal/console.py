@@ -17,8 +17,9 @@ from experiments.config.compose import explain_hydra
 from experiments.errors import ToldElsewhere, UserError
 from experiments.ranks import is_main, place_from_environment
 
-console = Console(highlight=False, soft_wrap=True)
-"""Standard output; colours and bars only on a terminal."""
+console = Console(markup=False, highlight=False, soft_wrap=True)
+"""Standard output; colours and bars only on a terminal. Text is never markup: an error's brackets
+are its own, in a table too."""
 
 BAD_INPUT = 2
 
@@ -26,7 +27,7 @@ BAD_INPUT = 2
 def say(line: str = "") -> None:
     """Print a line as it is, brackets included; of several processes the first one does."""
     if is_main():
-        console.print(line, markup=False)
+        console.print(line)
 
 
 @functools.cache
