@@ -14,15 +14,19 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 """What ``tempfile.mkstemp`` makes of a file's name."""
 
 
-def write_atomic(path: Path, content: str | bytes | Callable[[BinaryIO], None]) -> None:
+def write_atomic(
+    path: Path, content: str | bytes | Callable[[BinaryIO], None], *, new_folder: bool = True
+) -> None:
     """Write ``content`` to ``path``: a reader sees the old file or the new one, never a part.
 
     ``content`` may be text (UTF-8), bytes, or a function that writes to the open binary file.
     The bytes reach the disk before the name does, and the name before this returns. On an error (a
     full disk, say) the temporary file is removed, the old file stays, and the error is raised.
+    Without ``new_folder`` a folder that is not there is such an error: somebody took it away.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if new_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -22,6 +22,7 @@ from experiments.launch.launcher import typed_launcher
 from experiments.ranks import is_main
 from experiments.terminal.console import exit_on_user_error, say
 from experiments.terminal.progress import display
+from experiments.tracking.names import STOP
 from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import on_every_rank, process_group
@@ -46,6 +47,8 @@ def main(composed: DictConfig) -> float | None:
         if "grid" in composed:
             say(f"note: one run; sweep run experiment={config.experiment} carries out its grid")
         known = is_main() and RunFolder(config.folder).finished_result is not None
+        if is_main():
+            (config.folder / STOP).unlink(missing_ok=True)
         with mirrored(config) as mirrors, display(1) as shown:
             result = run(config, stop, [lambda event: shown.event(config, event), *mirrors])
             shown.end(config, result)

@@ -22,7 +22,7 @@ from experiments.terminal.console import say, show_log
 from experiments.terminal.progress import Lines, outcome
 from experiments.tracking.names import LOG, STOP
 from experiments.tracking.records import DamagedRecords, RecordFollower
-from experiments.tracking.run_folder import Busy, RunFolder
+from experiments.tracking.run_folder import Busy, Gone, RunFolder
 from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import process_group
 from experiments.training.loop import Observer
@@ -65,11 +65,11 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
     """
     show_log()
     with stop_on_signals() as stop:
-        stop.file = folder / STOP
-        config = RunFolder(folder).config
-        # The store may have been moved, or be mounted elsewhere, since this was written.
-        runner = config.runner.model_copy(update={"runs_dir": folder.parent.parent})
-        config = config.model_copy(update={"runner": runner})
+        try:
+            config = RunFolder(folder).config
+        except UserError as error:
+            say(f"error: {error}")
+            return BAD_INPUT
         observers = [observer(config, stop)] if is_main() else []
         try:
             with mirrored(config) as mirrors:
@@ -78,7 +78,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
             say(str(error))
             return AGAIN
         except UserError as error:
-            if is_main():
+            if is_main() and not isinstance(error, Gone):
                 record_failure(config, error)
             say(f"error: {error}")
             return BAD_INPUT

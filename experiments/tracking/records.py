@@ -3,15 +3,17 @@
 A record has a ``kind`` ("train", "eval", "histogram"), the ``update`` it is of, and its values.
 A last line without its newline is not a record yet: its writer is at work, or was killed, and a
 resumed run cuts it off. Anything else that is no record is damage (a bad disk, a hand), and is
-named with its line instead of being taken for the end.
+named with its line instead of being taken for the end. A checkpoint knows the records before it by
+their :class:`Extent`, so that a run never goes on behind others than its own.
 """
 
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from experiments.errors import UserError
 from experiments.tracking.names import METRICS
@@ -20,6 +22,32 @@ Record = dict[str, Any]
 
 _FIRST_LOOK = 4096
 """Bytes from the end in which a last record is looked for first."""
+
+
+class Extent(NamedTuple):
+    """The records up to a checkpoint."""
+
+    bytes: int
+    crc: int | None
+    """Of these bytes; None in checkpoints of before, which counted alone."""
+
+
+NO_RECORDS = Extent(0, zlib.crc32(b""))
+
+
+def disagreement(folder: Path, known: Extent) -> str | None:
+    """Why the file does not begin with the records that a checkpoint knows; None if it does."""
+    path = Path(folder) / METRICS
+    try:
+        with path.open("rb") as file:
+            data = file.read(known.bytes)
+    except FileNotFoundError:
+        data = b""
+    if len(data) < known.bytes:
+        return f"it counts {known.bytes} bytes of records, but {path} holds {len(data)}"
+    if known.crc not in (None, zlib.crc32(data)):
+        return f"{path} does not begin with the records that were written before it"
+    return None
 
 
 class DamagedRecords(UserError):
@@ -33,24 +61,21 @@ class RecordWriter:
 
     Args:
         folder: the run's.
-        keep: bytes of records that the checkpoint counts; 0 for a run from its beginning.
+        keep: the records that the checkpoint knows.
 
     Raises:
-        UserError: the file holds fewer bytes than that. It is left as it is.
+        UserError: the file holds others. It is left as it is.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        path = folder / METRICS
-        self.file = path.open("ab")
-        found = self.file.tell()
-        if found < keep:
-            self.file.close()
+    def __init__(self, folder: Path, keep: Extent = NO_RECORDS) -> None:
+        if (why := disagreement(folder, keep)) is not None:
             raise UserError(
-                f"{path}: {found} bytes, but the run's checkpoint counts {keep}: records are "
-                "lost; put the file back, or remove the checkpoint to start this run again"
+                f"{why}; put the file back, or remove the checkpoints to start this run again"
             )
-        self.file.truncate(keep)
-        self.file.seek(keep)
+        self.path = folder / METRICS
+        self.file = self.path.open("ab")
+        self.file.truncate(keep.bytes)
+        self.size, self.crc = keep.bytes, zlib.crc32(self.path.read_bytes())
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record; numbers that are not finite become null."""
@@ -58,13 +83,32 @@ class RecordWriter:
             k: None if isinstance(v, float) and not math.isfinite(v) else v
             for k, v in record.items()
         }
-        self.file.write(json.dumps(clean).encode() + b"\n")
+        line = json.dumps(clean).encode() + b"\n"
+        self.file.write(line)
         self.file.flush()
+        self.size, self.crc = self.size + len(line), zlib.crc32(line, self.crc)
 
-    def sync(self) -> int:
-        """Bring the records to the disk; returns their bytes, for the checkpoint that has them."""
+    def sync(self) -> Extent:
+        """Bring the records to the disk; returns what the checkpoint behind them shall know.
+
+        Raises :class:`UserError` if they do not lie in the run's folder any more: what would be
+        written there would stand without them.
+        """
         os.fsync(self.file.fileno())
-        return self.file.tell()
+        if not self._lie_there():
+            raise UserError(
+                f"{self.path}: removed, moved or changed while the run wrote to it; put it back, "
+                "or remove its folder to start this run again"
+            )
+        return Extent(self.size, self.crc)
+
+    def _lie_there(self) -> bool:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        same = os.path.samestat(found, os.fstat(self.file.fileno()))
+        return same and found.st_size == self.size
 
     def close(self) -> None:
         """Close the file."""

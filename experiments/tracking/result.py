@@ -78,7 +78,7 @@ class RunResult(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write ``result.json``, whole or not at all."""
-        write_atomic(folder / RESULT, self.model_dump_json(indent=2) + "\n")
+        write_atomic(folder / RESULT, self.model_dump_json(indent=2) + "\n", new_folder=False)
 
 
 def marked(mark: str) -> tuple[str, ...]:

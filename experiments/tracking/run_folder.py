@@ -1,6 +1,7 @@
 """One run's folder in the store: its configuration, records, result, and who may write there."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ class Busy(UserError):
     """Another process is carrying out this run."""
 
 
+class Gone(UserError):
+    """A run's folder is not the one any more that its process began to write to."""
+
+
 class RunFolder:
     """``runs/<task>/<run-id>/``: ``config.yaml``, ``metrics.jsonl``, ``result.json``, a checkpoint,
     ``lock``; and what the run's task, its launcher and its mirror keep beside them.
@@ -26,6 +31,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: int | None = None
 
     @property
     def result(self) -> RunResult | None:
@@ -40,15 +46,29 @@ class RunFolder:
 
     @property
     def config(self) -> RunConfig:
-        """The configuration that lies in the folder."""
+        """The configuration that lies in the folder, for a run there, wherever the store is now.
+
+        Raises :class:`UserError` if it cannot be read, or is of another run than the folder.
+        """
+        path = self.path / CONFIG
+        remedy = "put it back, or submit the run's words again, which writes it anew"
         try:
-            raw = yaml.safe_load((self.path / CONFIG).read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{self.path / CONFIG}: cannot be read ({reason})") from None
-        if not isinstance(raw, dict):
-            raise UserError(f"{self.path / CONFIG}: damaged; move {self.path} away")
-        return from_dict(raw)
+            raw = yaml.safe_load(path.read_text())
+            if not isinstance(raw, dict):
+                raise UserError("it holds no fields")
+            config = from_dict(raw)
+            runner = config.runner.model_copy(update={"runs_dir": self.path.parent.parent})
+            config = config.model_copy(update={"runner": runner})
+            own = config.folder == self.path
+        except (OSError, ValueError, yaml.YAMLError, UserError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise UserError(f"{path}: cannot be read ({reason}); {remedy}") from None
+        if not own:
+            raise UserError(
+                f"{path}: is of the run {config.task.name}/{config.run_id}, not of its folder's: it "
+                f"was changed or moved; {remedy}"
+            )
+        return config
 
     def write_config(self, config: RunConfig) -> None:
         """Write ``config.yaml``; what it says is enough to carry out the run."""
@@ -91,10 +111,22 @@ class RunFolder:
         Raises :class:`Busy` if another process holds it.
         """
         try:
-            with locked(self.path / LOCK, wait=False):
+            with locked(self.path / LOCK, wait=False) as self._lock:
                 yield
         except Locked:
             raise Busy(f"{self.path}: another process is carrying out this run") from None
+        finally:
+            self._lock = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the folder that this process holds is still there, and still this one."""
+        if self._lock is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._lock), (self.path / LOCK).stat())
+        except OSError:
+            return False
 
     @property
     def busy(self) -> bool:

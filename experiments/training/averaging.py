@@ -20,7 +20,7 @@ PATTERN = "epoch-*.pt"
 def keep_epoch(folder: Path, epoch: int, keep: int, model: nn.Module) -> None:
     """Write the model as it is after ``epoch`` (1, 2, ...); all but the last ``keep`` go."""
     path = _path(folder, epoch)
-    write_atomic(path, lambda file: torch.save(model.state_dict(), file))
+    write_atomic(path, lambda file: torch.save(model.state_dict(), file), new_folder=False)
     _path(folder, epoch - keep).unlink(missing_ok=True)
 
 

@@ -8,7 +8,8 @@ two checkpoints, so that one is whole whatever happens to the other.
 import hashlib
 import random
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.ranks import place
-from experiments.tracking.names import METRICS
+from experiments.tracking.records import Extent, disagreement
 
 PATTERN = "checkpoint-*.pt"
 CONTENTS = {"progress", "model", "optimizer", "parts", "metrics_bytes"}
@@ -31,11 +32,11 @@ class Damaged(UserError):
 def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> None:
     """Write ``checkpoint-<update>.pt`` whole; it and the one before it stay, all others go.
 
-    ``state`` holds tensors and plain values only, so that :func:`load_checkpoint` needs no
-    unpickling of code.
+    ``state`` holds tensors and plain values only, so that :func:`read_whole` needs no unpickling of
+    code.
     """
     path = folder / f"checkpoint-{update:09d}.pt"
-    write_atomic(path, lambda file: torch.save(state, file))
+    write_atomic(path, lambda file: torch.save(state, file), new_folder=False)
     before = max((old for old in folder.glob(PATTERN) if old.name < path.name), default=None)
     for old in folder.glob(PATTERN):
         if old not in (path, before):  # a later one was passed over as damaged
@@ -90,10 +91,8 @@ def _on_host(tree: Any) -> Any:
     return type(tree)(map(_on_host, tree)) if isinstance(tree, list | tuple) else tree
 
 
-def load_checkpoint(
-    folder: Path, device: torch.device, records: int
-) -> tuple[dict[str, Any], list[str]] | None:
-    """The newest whole checkpoint that counts no more than ``records`` bytes of records, if any.
+def choose_checkpoint(folder: Path) -> tuple[Path, list[str]] | None:
+    """The newest whole checkpoint that agrees with the run's records, if there is any.
 
     With it, why each newer one was passed over. None without any checkpoint. Raises
     :class:`UserError` if there are some and none can be used: it would be another run.
@@ -101,25 +100,27 @@ def load_checkpoint(
     passed_over: list[str] = []
     for path in sorted(folder.glob(PATTERN), reverse=True):
         try:
-            state = read_whole(path, device)
+            state = read_whole(path, torch.device("meta"))  # but for the tensors' values
             if not isinstance(state, dict) or not state.keys() >= CONTENTS:
                 raise Damaged(f"{path}: not a checkpoint of a run")
         except Damaged as error:
             passed_over.append(str(error))
             continue
-        counted = state["metrics_bytes"]
-        if counted <= records:
-            return state, passed_over
-        passed_over.append(
-            f"{path}: counts {counted} bytes of records, but {folder / METRICS} holds {records}: "
-            "records are lost"
-        )
+        why = disagreement(folder, known_records(state))
+        if why is None:
+            return path, passed_over
+        passed_over.append(f"{path}: {why}: records are lost")
     if not passed_over:
         return None
     raise UserError(
         f"{'; '.join(passed_over)}; no checkpoint is left that this run could go on from: put the "
         f"files back, or remove {folder} to start it again"
     )
+
+
+def known_records(state: dict[str, Any]) -> Extent:
+    """The records that were written before a checkpoint."""
+    return Extent(state["metrics_bytes"], state.get("metrics_crc"))
 
 
 def read_whole(path: Path, device: torch.device) -> Any:
@@ -151,15 +152,16 @@ def _fault(path: Path) -> str | None:
     return None if wrong is None else "the checksum does not fit its contents"
 
 
-def fitting(path: Path, load: Callable[[], object]) -> None:
-    """Load a part of a checkpoint in ``path``. Raises :class:`UserError` where it does not fit."""
+@contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Raise :class:`UserError` where what is loaded meanwhile does not fit the run in ``folder``."""
     try:
-        load()
-    except (RuntimeError, ValueError, KeyError, TypeError):  # as torch's modules and optimizers do
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:  # as torch's modules do
         raise UserError(
-            f"{path}: its checkpoint is of another model or optimizer than config.yaml says; "
-            "remove the checkpoint to start this run again"
-        ) from None
+            f"{folder}: its checkpoint is of another model, optimizer or version of the suite than "
+            "this run; put the right one back, or remove it to start this run again"
+        ) from error
 
 
 def random_state() -> dict[str, Any]:

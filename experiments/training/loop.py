@@ -21,16 +21,17 @@ from experiments.files import write_atomic
 from experiments.ranks import is_main
 from experiments.tasks.task import Counts, Split, Task, add_counts, read_counts
 from experiments.terminal.console import say
-from experiments.tracking.names import METRICS
-from experiments.tracking.records import RecordWriter
+from experiments.tracking.records import NO_RECORDS, Extent, RecordWriter
 from experiments.training.averaging import averaged, keep_epoch
 from experiments.training.cadence import Cadence
 from experiments.training.checkpoint import (
+    choose_checkpoint,
     choose_part,
     fitting,
-    load_checkpoint,
+    known_records,
     own_part,
     random_state,
+    read_whole,
     restore_random_state,
     save_checkpoint,
 )
@@ -111,26 +112,30 @@ class Loop:
         )
         self.progress = Progress()
         self.random_before = random_state()
-        known_bytes = self._restore()
-        self.records = on_every_rank(
-            lambda: RecordWriter(folder, known_bytes) if is_main() else None
-        )
+        known = self._restore()
+        self.records = on_every_rank(lambda: RecordWriter(folder, known) if is_main() else None)
         self.last_checkpoint = time.monotonic()
 
     def run(self) -> Ending:
         """Train to the end, to divergence, to ``runner.stop_after``, or to a request to stop."""
-        mark = time.perf_counter()
-        self._tell({"kind": "start", "update": self.progress.update, "total": self.total})
         try:
-            while self.progress.update < self.stop_after:
-                ending = self._epoch(mark)
-                if ending is not None:
-                    return ending
-                mark = time.perf_counter()
-            return "completed" if self.progress.update == self.total else "interrupted"
+            ending = self._epochs()
+            if self.records is not None:
+                self.records.sync()  # no result without its records
+            return ending
         finally:
             if self.records is not None:
                 self.records.close()
+
+    def _epochs(self) -> Ending:
+        mark = time.perf_counter()
+        self._tell({"kind": "start", "update": self.progress.update, "total": self.total})
+        while self.progress.update < self.stop_after:
+            ending = self._epoch(mark)
+            if ending is not None:
+                return ending
+            mark = time.perf_counter()
+        return "completed" if self.progress.update == self.total else "interrupted"
 
     def _epoch(self, mark: float) -> Ending | None:
         """The rest of the current epoch; ``mark`` is when it began, on the performance counter."""
@@ -226,7 +231,7 @@ class Loop:
         self.model.train()
         if last and is_main():
             for name, text in self.task.files().items():
-                write_atomic(self.folder / name, text)
+                write_atomic(self.folder / name, text, new_folder=False)
         if math.isfinite(found.get("test", math.nan)):
             self._compare(found["test"], found.get("validation"))
         return True
@@ -268,35 +273,40 @@ class Loop:
     def _checkpoint(self) -> None:
         parts = all_gather(own_part(self.task.state_dict(), self.random_before))
         if self.records is not None:
+            records = self.records.sync()
             state = {
                 "progress": asdict(self.progress),
                 "model": self.model.state_dict(),
                 "optimizer": self.step.optimizer.state_dict(),
                 "parts": parts,
-                "metrics_bytes": self.records.sync(),
+                "metrics_bytes": records.bytes,
+                "metrics_crc": records.crc,
             }
             save_checkpoint(self.folder, self.progress.update, state)
         barrier()
         self.last_checkpoint = time.monotonic()
 
-    def _restore(self) -> int:
-        """Go back to the last checkpoint, if there is one; the bytes of records it knew of."""
-        metrics = self.folder / METRICS
-        records = broadcast(metrics.stat().st_size if metrics.exists() else 0)
-        found = on_every_rank(lambda: load_checkpoint(self.folder, self.device, records))
-        if found is None:
-            return 0
-        state, passed_over = found
+    def _restore(self) -> Extent:
+        """Go back to the last checkpoint, if there is one; the records that it knew of."""
+        # Only one process looks: on a shared disk another may see older files for a while.
+        chosen = broadcast(
+            on_every_rank(lambda: choose_checkpoint(self.folder) if is_main() else None)
+        )
+        if chosen is None:
+            return NO_RECORDS
+        path, passed_over = chosen
+        state = on_every_rank(lambda: read_whole(path, self.device))
         part = choose_part(state["parts"], self.folder)
-        self.progress = Progress(**state["progress"])
-        fitting(self.folder, lambda: self.model.load_state_dict(state["model"]))
-        fitting(self.folder, lambda: self.step.load_optimizer(state["optimizer"]))
-        self.task.load_state_dict(part["task"])
-        restore_random_state(part["random"])
+        with fitting(self.folder):
+            self.progress = Progress(**state["progress"])
+            self.model.load_state_dict(state["model"])
+            self.step.load_optimizer(state["optimizer"])
+            self.task.load_state_dict(part["task"])
+            restore_random_state(part["random"])
         if not part["drew"]:
             self.random_before = random_state()
         for reason in passed_over:
             what = f"{reason}; goes on from update {self.progress.update}"
             say(f"note: {what}")
             self.progress.damage.append(what)
-        return int(state["metrics_bytes"])
+        return known_records(state)

@@ -23,9 +23,9 @@ from experiments.ranks import is_main, place
 from experiments.tasks import registry
 from experiments.tasks.task import Task
 from experiments.tracking import provenance
-from experiments.tracking.names import RESULT
+from experiments.tracking.names import RESULT, STOP
 from experiments.tracking.result import RunResult, now
-from experiments.tracking.run_folder import Busy, RunFolder
+from experiments.tracking.run_folder import Busy, Gone, RunFolder
 from experiments.training.averaging import forget_epochs
 from experiments.training.batch_norm import synchronise_batch_norm
 from experiments.training.checkpoint import forget_earlier, seed_apart, seed_everything
@@ -94,9 +94,11 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
     Bad input raises :class:`UserError` before anything is created. From then on, whatever happens
     ends as a ``result.json``: a run that diverges is a result, and an error is written down as
     ``failed`` before it goes on. A second process on the same run is refused
-    (:class:`~experiments.tracking.run_folder.Busy`).
+    (:class:`~experiments.tracking.run_folder.Busy`). A file ``stop`` in its folder stops it too;
+    whoever starts a run removes an old one before.
     """
     folder = RunFolder(config.folder)
+    stop.file = folder.path / STOP
     if (finished := broadcast(folder.finished_result)) is not None:
         on_every_rank(lambda: _check_data_of_finished(config, folder))
         if is_main():
@@ -120,8 +122,12 @@ def run(config: RunConfig, stop: StopRequest, observers: list[Observer]) -> RunR
             loop = Loop(config, task, step, schedule, whole, folder.path, stop, observers)
             ending = loop.run()
         except Exception as error:
+            if is_main() and not folder.is_ours:
+                raise _gone(folder) from error
             _write(_result(config, "failed", started, loop, _describe(error)), folder)
             raise
+        if is_main() and not folder.is_ours:
+            raise _gone(folder)
         result = _result(config, ending, started, loop, None)
         _write(result, folder)
         if is_main() and folder.finished_result is not None:
@@ -137,6 +143,13 @@ def _check_data_of_finished(config: RunConfig, folder: RunFolder) -> None:
     if digest is None:
         digest = build_task(config, choose_device(config.runner.device)).digest
     folder.check_data(digest, f"in {config.runner.data_dir}")
+
+
+def _gone(folder: RunFolder) -> Gone:
+    return Gone(
+        f"{folder.path}: removed or moved while its run went on, which has ended; where it is now, "
+        "or from its beginning, the run goes on with the same command"
+    )
 
 
 def _write(result: RunResult, folder: RunFolder) -> None:

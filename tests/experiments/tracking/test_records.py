@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from experiments.errors import UserError
 from experiments.tracking.names import METRICS
 from experiments.tracking.records import (
+    NO_RECORDS,
     DamagedRecords,
+    Extent,
     Record,
     RecordFollower,
     RecordWriter,
@@ -38,7 +40,7 @@ def record(update: int) -> Record:
     return {"kind": KINDS[update % 3], "update": update, "text": "ä" * (update % 7)}
 
 
-def write(folder: Path, records: list[Record], keep: int = 0) -> None:
+def write(folder: Path, records: list[Record], keep: Extent = NO_RECORDS) -> None:
     writer = RecordWriter(folder, keep)
     for each in records:
         writer.append(each)
@@ -52,7 +54,7 @@ def test_kills_resumes_and_stops_lose_nothing_and_repeat_nothing(
     """A checkpoint may be written at any time, between two records or before the first."""
     choose = random.Random(seed)
     folder = tmp_path_factory.mktemp("run")
-    update, known, known_update = 0, 0, 0
+    update, known, known_update = 0, NO_RECORDS, 0
     for _ in range(choose.randint(1, 6)):  # starts
         writer = RecordWriter(folder, known)
         update = known_update
@@ -62,7 +64,7 @@ def test_kills_resumes_and_stops_lose_nothing_and_repeat_nothing(
                 writer.append(record(update))
             else:
                 known, known_update = writer.sync(), update
-                assert known == (folder / METRICS).stat().st_size
+                assert known.bytes == (folder / METRICS).stat().st_size
         writer.close()
         if choose.random() < 0.3:  # killed in the middle of a line
             with (folder / METRICS).open("ab") as file:
@@ -74,9 +76,9 @@ def test_records_that_a_checkpoint_counts_and_that_are_not_there_are_missed(tmp_
     write(tmp_path, [record(1), record(2)])
     before = (tmp_path / METRICS).read_bytes()
     with pytest.raises(
-        UserError, match=f"{METRICS}: {len(before)} bytes.*counts {len(before) + 1}"
+        UserError, match=f"counts {len(before) + 1} bytes.*{METRICS} holds {len(before)}"
     ):
-        RecordWriter(tmp_path, len(before) + 1)
+        RecordWriter(tmp_path, Extent(len(before) + 1, None))
     assert (tmp_path / METRICS).read_bytes() == before
 
 
@@ -160,7 +162,7 @@ def test_a_follower_sees_every_record_once_whatever_is_written_between_two_looks
 
 def test_a_follower_goes_on_where_a_resumed_run_cut_the_file_back(tmp_path: Path) -> None:
     write(tmp_path, [record(1)])
-    known = (tmp_path / METRICS).stat().st_size
+    known = Extent((tmp_path / METRICS).stat().st_size, None)
     write(tmp_path, [record(2), record(3)], known)
     follower = RecordFollower(tmp_path, from_end=True)
     writer = RecordWriter(tmp_path, known)

@@ -17,7 +17,7 @@ from experiments.tracking.result import RunResult
 from experiments.training.checkpoint import (
     PATTERN,
     Damaged,
-    load_checkpoint,
+    choose_checkpoint,
     random_state,
     read_whole,
     restore_random_state,
@@ -235,7 +235,7 @@ def test_results_without_the_field_still_read(tmp_path: Path) -> None:
 
 
 def test_load_says_none_without_a_checkpoint(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path, CPU, 0) is None
+    assert choose_checkpoint(tmp_path) is None
 
 
 def test_generators_of_gpus_that_are_not_here_are_left_alone() -> None:
