@@ -28,7 +28,7 @@ from experiments.analysis.report.tidy import tidy
 from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.terminal.arguments import Parser, folder
-from experiments.terminal.console import console, exit_on_user_error, say
+from experiments.terminal.console import console, exit_on_user_error, note, say
 from experiments.tracking.store import read_results
 
 NOTHING = (
@@ -145,7 +145,7 @@ def select(asked: argparse.Namespace) -> pl.DataFrame:
     """
     if not asked.runs.is_dir() and asked.runs != Path("runs"):
         raise UserError(f"--runs {asked.runs}: no such folder; give the store's folder")
-    results = read_results(asked.runs)
+    results = read_results(asked.runs, tell=note)
     for field in ("task", "protocol", "dataset"):
         wanted = getattr(asked, field)
         if wanted is None or results.is_empty():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from experiments.launch.plan import Plan, make_plan
 from experiments.launch.snapshot import take_snapshot
 from experiments.launch.status import (
     DONE,
+    LEFT,
     UNDER_WAY,
     Line,
     cost,
@@ -52,7 +53,7 @@ from experiments.launch.submit import (
 )
 from experiments.launch.supervisor import slots_for, write_pid
 from experiments.terminal.arguments import Parser
-from experiments.terminal.console import console, exit_on_user_error, say
+from experiments.terminal.console import console, exit_on_user_error, note, say
 from experiments.terminal.progress import display
 from experiments.tracking.names import LOG
 from experiments.tracking.run_folder import RunFolder
@@ -166,7 +167,13 @@ def run(chosen: argparse.Namespace) -> int:
             say("Stopped. The same command goes on from here.")
             return stop.exit_code
     if reported:
-        report(planned.configs[0], Path("reports"))
+        first = planned.configs[0]
+        about = {
+            "task": first.task.name,
+            "protocol": first.protocol.name,
+            "dataset": planned.dataset,
+        }
+        report(about, planned.store, Path("reports"))
     lines = look(planned.store, labels_of(planned.configs), read_queue(planned.store))
     for text in troubles(lines):
         say(text)
@@ -192,7 +199,7 @@ def retry(chosen: argparse.Namespace) -> int:
     wanted = [
         RunFolder(line.folder).config
         for line in lines
-        if line.state == "failed" or (line.state not in (*DONE, *UNDER_WAY) and not chosen.failed)
+        if line.state == "failed" or (line.state in LEFT and not chosen.failed)
     ]
     say(f"{sweep.name}: {counts(lines)}")
     return _submit(sweep, wanted, launcher_of(sweep), dirty, None)
@@ -270,7 +277,7 @@ def collect(chosen: argparse.Namespace) -> int:
 
     sweep = find(chosen.words)
     show_status(sweep)
-    results = read_results(sweep.store).filter(
+    results = read_results(sweep.store, tell=note).filter(
         pl.concat_str("task", pl.lit("/"), "run_id").is_in(list(sweep.runs))
     )
     if results.is_empty():
@@ -278,7 +285,7 @@ def collect(chosen: argparse.Namespace) -> int:
         return 1
     write_atomic(sweep.path / "results.csv", results.write_csv())
     say(f"{len(results)} results: {sweep.path / 'results.csv'}")
-    report(RunFolder(Path(results["folder"][0])).config, sweep.path / "report")
+    report(results.row(0, named=True), sweep.store, sweep.path / "report")
     return 0
 
 
@@ -299,11 +306,10 @@ def logs(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def report(config: RunConfig, out: Path) -> None:
-    """Show what the store now says of a run's task, protocol and dataset."""
-    words = ["--task", config.task.name, "--protocol", config.protocol.name]
-    words += ["--dataset", config.task.dataset, "--runs", str(config.runner.runs_dir)]
-    words += ["--out", str(out)]
+def report(run: Mapping[str, str], store: Path, out: Path) -> None:
+    """Show what the store now says of a run's ``task``, ``protocol`` and ``dataset``."""
+    words = [f"--{name}={run[name]}" for name in ("task", "protocol", "dataset")]
+    words += [f"--runs={store}", f"--out={out}"]
     subprocess.run([sys.executable, "-m", "experiments.report", *words], check=False)
 
 

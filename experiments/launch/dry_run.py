@@ -56,8 +56,8 @@ def describe_needs(config: RunConfig) -> list[str]:
         f"{cost.batch_size} (mean of {len(times)})",
         f"  time         about {duration(cost.seconds)}: {cost.updates:,} updates, {evaluations} "
         f"of {cost.held_out_examples:,} examples",
-        f"  disk         {mebibytes(2 * checkpoint + kept)}: a checkpoint of "
-        f"{mebibytes(checkpoint)}, and another while it is replaced"
+        f"  disk         {mebibytes(3 * checkpoint + kept)}: two checkpoints of "
+        f"{mebibytes(checkpoint)}, and a third while it is written"
         + (f"; {mebibytes(kept)} for the epochs that are averaged" if kept else ""),
     ]
     return lines

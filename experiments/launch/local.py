@@ -20,9 +20,11 @@ from experiments.config.schema import RunConfig
 from experiments.launch.container import wrap
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.worker import carry_out, watch_over
+from experiments.terminal.console import say
 from experiments.terminal.progress import Display
 from experiments.tracking.names import STOP
 from experiments.tracking.provenance import ROOT
+from experiments.tracking.result import DamagedResult, RunResult
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
 from experiments.training.signals import StopRequest
@@ -96,8 +98,13 @@ def run_local(
     try:
         while running or (waiting and not stop):
             while waiting and free and not stop:
-                config = on_slot(waiting.pop(0), free.pop(0), len(slots))
-                running.append(_start(config, launcher))
+                config = on_slot(waiting.pop(0), free[0], len(slots))
+                try:
+                    running.append(_start(config, launcher))
+                except OSError as error:  # of its folder: the others have theirs
+                    say(f"{config.label}: cannot begin: {error}")
+                else:
+                    free.pop(0)
             if stop and not told:
                 for worker in running:  # Ctrl-C reached them already; a signal to us did not
                     worker.process.terminate()
@@ -105,17 +112,27 @@ def run_local(
             for ready in wait([w.reports for w in running], timeout=0.5):
                 worker = next(w for w in running if w.reports is ready)
                 try:
-                    display.event(worker.config, worker.reports.recv())
-                except EOFError:
+                    event = worker.reports.recv()
+                except (EOFError, OSError):  # the latter if it was killed in the middle of a word
                     worker.process.join()
                     worker.reports.close()
                     running.remove(worker)
                     free.append(worker.config.runner.device)
-                    display.end(worker.config, RunFolder(worker.config.folder).result)
+                    display.end(worker.config, _result(worker.config))
+                else:
+                    display.event(worker.config, event)
     finally:
         for worker in running:
             if worker.process.pid is not None:
                 os.kill(worker.process.pid, signal.SIGKILL)
+
+
+def _result(config: RunConfig) -> RunResult | None:
+    try:
+        return RunFolder(config.folder).result
+    except DamagedResult as damage:
+        say(f"{config.label}: {damage}")
+        return None
 
 
 def _start(config: RunConfig, launcher: LocalLauncher) -> Worker:

@@ -10,7 +10,7 @@ from experiments.config.schema import RunConfig, WandbTracking
 from experiments.errors import UserError
 from experiments.launch.grid import cached, expand
 from experiments.launch.launcher import Launcher, read_launcher
-from experiments.launch.status import DONE, UNDER_WAY, Queue, read_queue, state
+from experiments.launch.status import LEFT, Queue, read_queue, state
 from experiments.launch.submission import run_key
 from experiments.tasks.config import TaskConfig
 from experiments.tracking.result import RunState
@@ -41,9 +41,10 @@ class Plan:
 
     @property
     def left(self) -> list[RunConfig]:
-        """The runs that are neither done nor under way."""
+        """The runs that are to be carried out: not what is done, under way, or damaged, which would
+        be written over."""
         states = zip(self.configs, self.states, strict=True)
-        return [config for config, state in states if state not in (*DONE, *UNDER_WAY)]
+        return [config for config, state in states if state in LEFT]
 
     def at_protocol(self, protocol: str) -> list[RunConfig]:
         """The runs of the same grid at another protocol, on the same dataset.

@@ -13,10 +13,11 @@ from rich.table import Table
 
 from experiments.errors import UserError
 from experiments.launch.submission import SWEEPS, Labels, Submission
+from experiments.terminal.console import note
 from experiments.terminal.progress import duration, outcome
 from experiments.tracking.names import LOG, METRICS
 from experiments.tracking.records import DamagedRecords, last_record
-from experiments.tracking.result import RunResult, RunState
+from experiments.tracking.result import DamagedResult, RunResult, RunState
 from experiments.tracking.run_folder import RunFolder
 
 SECONDS_TO_ANSWER = 30
@@ -67,7 +68,7 @@ def read_queue(store: Path) -> Queue:
     for lock in (store / SWEEPS).glob("*/*/lock"):
         submission = Submission(lock.parent)
         if submission.is_held:
-            for run in submission.runs:
+            for run in (run for member in _members(submission) for run in member):
                 queue[run] = QueueEntry("queued", submission.name, "")
     if shutil.which("squeue") and any((store / SWEEPS).glob("*/*/job.sh")):
         queue.update(_slurm_queue(store))
@@ -83,7 +84,7 @@ def _slurm_queue(store: Path) -> Queue:
             sweep, _, submission = name.partition(".")
             path = store / SWEEPS / sweep / submission
             known = submission and (path / "job.sh").exists()
-            members[name] = Submission(path).members if known else []
+            members[name] = _members(Submission(path)) if known else []
         if not index.isdigit() or int(index) >= len(members[name]):
             continue
         runs = members[name][int(index)]
@@ -97,13 +98,26 @@ def _slurm_queue(store: Path) -> Queue:
     return queue
 
 
+def _members(submission: Submission) -> list[list[str]]:
+    """A submission's runs by its jobs; none where that cannot be read, which is said."""
+    try:
+        return submission.members
+    except UserError as error:
+        note(f"{error}; which of its runs are queued is not known")
+        return []
+
+
 DONE: tuple[RunState, ...] = ("completed", "diverged")
 UNDER_WAY: tuple[RunState, ...] = ("running", "queued")
+LEFT: tuple[RunState, ...] = ("failed", "killed", "interrupted", "missing")
 
 
 def state(folder: RunFolder, queue: Queue) -> RunState:
     """What a run's folder says of it, and the launchers where it is not done."""
-    result = folder.result
+    try:
+        result = folder.result
+    except DamagedResult:
+        return "running" if folder.busy else "damaged"
     if result is not None and result.status in DONE:
         return result.status
     if not folder.path.exists():
@@ -121,7 +135,7 @@ def state(folder: RunFolder, queue: Queue) -> RunState:
 LONG = 40
 """A longer grid is shown a line a setting, not a line a run."""
 
-TROUBLE: tuple[RunState, ...] = ("failed", "killed", "interrupted")
+TROUBLE: tuple[RunState, ...] = (*LEFT[:-1], "damaged")
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,8 @@ class Line:
     result: RunResult | None
     entry: QueueEntry | None
     """What a launcher says of it, if one has it."""
+    damage: str = ""
+    """Why its result cannot be read."""
 
     @property
     def note(self) -> str:
@@ -146,6 +162,8 @@ class Line:
                 return f"{self.entry.job} {self.entry.reason}"
             case "killed":
                 return f"ended without a result: {_last_complaint(self.folder / LOG)}"
+            case "damaged":
+                return self.damage
             case "missing":
                 return ""
             case _:
@@ -157,8 +175,13 @@ def look(store: Path, runs: Mapping[str, Labels], queue: Queue) -> list[Line]:
     lines = []
     for key, words in runs.items():
         folder = RunFolder(store / key)
-        line = Line(folder.path, words, state(folder, queue), folder.result, queue.get(key))
-        lines.append(line)
+        result, damage = None, ""
+        try:
+            result = folder.result
+        except DamagedResult as error:
+            damage = str(error)
+        found = state(folder, queue)
+        lines.append(Line(folder.path, words, found, result, queue.get(key), damage))
     return lines
 
 

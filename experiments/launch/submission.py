@@ -9,8 +9,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from experiments.files import is_locked, locked, write_atomic
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 
 SWEEPS, SWEEP, LOCK = "sweeps", "sweep.json", "lock"
+SUBMISSION, MEMBERS = "submission.json", "members.txt"
 
 
 class Labels(NamedTuple):
@@ -30,6 +31,19 @@ class Labels(NamedTuple):
     label: str
     setting: str
     """Without its seed."""
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name a file that cannot be read, in one line."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or "not as it was written"
+        raise UserError(
+            f"{path}: cannot be read ({reason}); move {path.parent} away and submit the same words "
+            "again: what is finished is not run again"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -61,14 +75,15 @@ class Sweep:
     @property
     def runs(self) -> dict[str, Labels]:
         """The sweep's runs: folders relative to the store, and each in a few words."""
-        runs: dict[str, Any] = json.loads((self.path / SWEEP).read_text())["runs"]
-        # Sweeps of before knew the whole label alone.
-        return {k: Labels(w, w) if isinstance(w, str) else Labels(**w) for k, w in runs.items()}
+        with _readable(self.path / SWEEP):
+            runs: dict[str, Any] = json.loads((self.path / SWEEP).read_text())["runs"]
+            # Sweeps of before knew the whole label alone.
+            return {k: Labels(w, w) if isinstance(w, str) else Labels(**w) for k, w in runs.items()}
 
     @property
     def submissions(self) -> list["Submission"]:
         """What was handed over, oldest first."""
-        return [Submission(p.parent) for p in sorted(self.path.glob("*/submission.json"))]
+        return [Submission(p.parent) for p in sorted(self.path.glob(f"*/{SUBMISSION}"))]
 
     def check(self, configs: Sequence[RunConfig]) -> None:
         """Raise :class:`UserError` if the folder holds another grid."""
@@ -104,20 +119,23 @@ class Submission:
     @property
     def record(self) -> dict[str, Any]:
         """``submission.json``: ``launcher``, ``commit``, ``code``."""
-        found: dict[str, Any] = json.loads((self.path / "submission.json").read_text())
-        return found
+        with _readable(self.path / SUBMISSION):
+            found: dict[str, Any] = json.loads((self.path / SUBMISSION).read_text())
+            return found
 
     @property
     def launcher(self) -> Launcher:
         """Where the runs went."""
-        raw = self.record["launcher"]
-        kind = LocalLauncher if raw["name"] == "local" else SlurmLauncher
-        return kind.model_validate(raw)
+        raw = self.record
+        with _readable(self.path / SUBMISSION):
+            kind = LocalLauncher if raw["launcher"]["name"] == "local" else SlurmLauncher
+            return kind.model_validate(raw["launcher"])
 
     @property
     def members(self) -> list[list[str]]:
         """The runs of each job, as folders relative to the store."""
-        return [line.split() for line in (self.path / "members.txt").read_text().splitlines()]
+        with _readable(self.path / MEMBERS):
+            return [line.split() for line in (self.path / MEMBERS).read_text().splitlines()]
 
     @property
     def runs(self) -> list[str]:
@@ -212,7 +230,7 @@ def new_submission(
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     submission = Submission(sweep.path / f"{stamp}-{secrets.token_hex(2)}")
     lines = "".join(" ".join(member) + "\n" for member in members)
-    write_atomic(submission.path / "members.txt", lines)
+    write_atomic(submission.path / MEMBERS, lines)
     record = {"launcher": launcher.model_dump(mode="json"), **facts}
-    write_atomic(submission.path / "submission.json", json.dumps(record, indent=1) + "\n")
+    write_atomic(submission.path / SUBMISSION, json.dumps(record, indent=1) + "\n")
     return submission

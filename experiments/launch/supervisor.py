@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.config.schema import RunConfig
@@ -20,7 +21,7 @@ from experiments.launch.local import choose_slots, context, run_local
 from experiments.launch.mps import share_gpus
 from experiments.launch.snapshot import Code
 from experiments.launch.submission import Submission, Sweep
-from experiments.terminal.console import exit_on_user_error
+from experiments.terminal.console import exit_on_user_error, say
 from experiments.terminal.progress import display
 from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
@@ -78,16 +79,26 @@ def slots_for(configs: list[RunConfig], launcher: LocalLauncher) -> list[str]:
     return choose_slots(launcher, device, len(configs), memory)
 
 
+def _readable(submission: Submission) -> Iterator[RunConfig]:
+    """The submission's runs, but for those that cannot be read, which are named."""
+    for run in submission.runs:
+        try:
+            yield RunFolder(submission.store / run).config
+        except UserError as error:
+            say(f"error: {error}")
+
+
 def main() -> int:
     """Carry out the submission that the command line names, then collect its sweep."""
     submission = Submission(Path(sys.argv[1]))
-    configs = [RunFolder(submission.store / run).config for run in submission.runs]
+    configs = list(_readable(submission))
     launcher = submission.launcher
     assert isinstance(launcher, LocalLauncher)
     runs = Sweep(submission.path.parent).runs.items()
     names = {run.rpartition("/")[2]: words.label for run, words in runs}
     with stop_on_signals() as stop, display(len(configs), names) as shown:
-        run_local(configs, slots_for(configs, launcher), launcher, shown, stop)
+        if configs:
+            run_local(configs, slots_for(configs, launcher), launcher, shown, stop)
     if stop:
         return stop.exit_code
     os.close(int(sys.argv[2]))  # nothing of it is queued any more

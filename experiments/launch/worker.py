@@ -22,6 +22,7 @@ from experiments.terminal.console import say, show_log
 from experiments.terminal.progress import Lines, outcome
 from experiments.tracking.names import LOG, STOP
 from experiments.tracking.records import DamagedRecords, RecordFollower
+from experiments.tracking.result import DamagedResult
 from experiments.tracking.run_folder import Busy, Gone, RunFolder
 from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import process_group
@@ -78,7 +79,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
             say(str(error))
             return AGAIN
         except UserError as error:
-            if is_main() and not isinstance(error, Gone):
+            if is_main() and not isinstance(error, Gone | DamagedResult):
                 record_failure(config, error)
             say(f"error: {error}")
             return BAD_INPUT

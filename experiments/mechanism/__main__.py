@@ -20,7 +20,7 @@ from experiments.mechanism.figures import draw
 from experiments.mechanism.records import COMPUTATIONS, obtain, record_path
 from experiments.mechanism.tables import effective_lengths
 from experiments.terminal.arguments import Parser, folder
-from experiments.terminal.console import console, exit_on_user_error, say
+from experiments.terminal.console import console, exit_on_user_error, note, say
 from experiments.tracking.store import read_results
 
 HISTOGRAMS = "gradient_histograms"
@@ -72,7 +72,7 @@ def histograms(runs_dir: Path, folder: Path) -> list[Path]:
     """The figures of the runs that took histograms."""
     written = [
         path
-        for section in sections(read_results(runs_dir))
+        for section in sections(read_results(runs_dir, tell=note))
         for path in draw_histograms(section, folder)
     ]
     found = f"of the runs in {runs_dir}"

@@ -19,7 +19,7 @@ LOG_SECONDS = 30.0
 def outcome(result: RunResult | None) -> str:
     """What became of a run, in a few words."""
     if result is None:
-        return "ended without a result (killed?)"
+        return "ended without a result: killed, or another process has it; its log says which"
     if result.status == "failed":
         lines = (result.error or "").strip().splitlines()
         return f"failed: {lines[-1] if lines else 'without a word'}"

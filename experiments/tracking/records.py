@@ -43,6 +43,8 @@ def disagreement(folder: Path, known: Extent) -> str | None:
             data = file.read(known.bytes)
     except FileNotFoundError:
         data = b""
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror})"
     if len(data) < known.bytes:
         return f"it counts {known.bytes} bytes of records, but {path} holds {len(data)}"
     if known.crc not in (None, zlib.crc32(data)):
@@ -51,7 +53,7 @@ def disagreement(folder: Path, known: Extent) -> str | None:
 
 
 class DamagedRecords(UserError):
-    """A line of ``metrics.jsonl`` that is no record."""
+    """A ``metrics.jsonl`` that cannot be read, or a line of it that is no record."""
 
 
 class RecordWriter:
@@ -124,6 +126,8 @@ def read_records(folder: Path, *kinds: str) -> list[Record]:
         data = (Path(folder) / METRICS).read_bytes()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise _unreadable(folder, error) from None
     lines = _whole_lines(data)
     if kinds:
         lines = [line for line in lines if not _is_other(line, kinds)]
@@ -153,6 +157,8 @@ def last_record(folder: Path) -> Record | None:
                 look *= 4
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unreadable(folder, error) from None
     if not lines:
         return None
     record = _parse(lines[-1])
@@ -188,6 +194,8 @@ class RecordFollower:
                 lines = _whole_lines(file.read())
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise _unreadable(self.folder, error) from None
         for line in lines:
             start, self.position = self.position, self.position + len(line) + 1
             record = _parse(line)
@@ -229,6 +237,10 @@ def _parse(line: bytes) -> Any:
 
 def _valid(record: object) -> TypeGuard[Record]:
     return isinstance(record, dict) and record.keys() >= {"kind", "update"}
+
+
+def _unreadable(folder: Path, error: OSError) -> DamagedRecords:
+    return DamagedRecords(f"{Path(folder) / METRICS}: cannot be read ({error.strerror})")
 
 
 def _damaged(folder: Path, where: str) -> DamagedRecords:

@@ -11,13 +11,18 @@ from experiments.files import write_atomic
 from experiments.tracking.names import RESULT
 
 Status = Literal["completed", "diverged", "failed", "interrupted"]
-RunState = Literal[Status, "running", "queued", "killed", "missing"]
+RunState = Literal[Status, "running", "queued", "killed", "missing", "damaged"]
 """Also of a run without a result: ``queued``: handed to a launcher that has it still; ``killed``:
-begun, and ended without a word; ``missing``: not begun. README explains all of them."""
+begun, and ended without a word; ``missing``: not begun; ``damaged``: its result cannot be read.
+README explains all of them."""
 
 
 SUMMARY, TABLE = "summary", "table"
 """Marks of fields: in the summary of a run mirrored to W&B; in the page's table of runs."""
+
+
+class DamagedResult(UserError):
+    """A ``result.json`` that cannot be read, or is not of the run whose folder it is in."""
 
 
 class RunResult(BaseModel):
@@ -89,21 +94,31 @@ def marked(mark: str) -> tuple[str, ...]:
 def read_result(folder: Path) -> RunResult | None:
     """The result in a run's folder; None if there is none.
 
-    Raises :class:`UserError` for one that cannot be read: damaged, or of another version of the
-    suite. Taken for none, the run would be carried out again over it.
+    Raises :class:`DamagedResult` for one that cannot be read (damaged, or of another version of the
+    suite) and for another run's, in a folder that was copied. Taken for none, the run would be
+    carried out again over it; taken as it is, a run would count twice.
     """
     path = folder / RESULT
     try:
-        return RunResult.model_validate_json(path.read_bytes())
+        result = RunResult.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise DamagedResult(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UserError(
+        raise DamagedResult(
             f"{path} is damaged or of another version of the suite ({where or 'file'}: "
-            f"{first['msg']}); move {folder} away, or use the commit that wrote it"
+            f"{first['msg']}); put it back, use the commit that wrote it, or move it away: the run "
+            "then goes on from its checkpoint"
         ) from error
+    if (result.task, result.run_id) != folder.absolute().parts[-2:]:
+        raise DamagedResult(
+            f"{path} is of the run {result.task}/{result.run_id}, not of its folder's; move a copy "
+            "out of the store"
+        )
+    return result
 
 
 def now() -> str:

@@ -65,8 +65,8 @@ class RunFolder:
             raise UserError(f"{path}: cannot be read ({reason}); {remedy}") from None
         if not own:
             raise UserError(
-                f"{path}: is of the run {config.task.name}/{config.run_id}, not of its folder's: it "
-                f"was changed or moved; {remedy}"
+                f"{path}: is of the run {config.task.name}/{config.run_id}, not of its folder's: "
+                f"it was changed or moved; {remedy}"
             )
         return config
 

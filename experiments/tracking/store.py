@@ -1,6 +1,6 @@
 """The store as tables: every run's result, and a run's curves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -9,7 +9,7 @@ import polars as pl
 
 from experiments.tracking.names import RESULT
 from experiments.tracking.records import read_records
-from experiments.tracking.result import RunResult, read_result
+from experiments.tracking.result import DamagedResult, RunResult, read_result
 
 _POLARS = {bool: pl.Boolean, int: pl.Int64, float: pl.Float64, str: pl.String}
 
@@ -36,8 +36,13 @@ def run_folders(root: Path, task: str | None = None) -> Iterator[Path]:
     yield from sorted(path.parent for path in Path(root).glob(pattern))
 
 
-def read_results(root: Path, task: str | None = None) -> pl.DataFrame:
+def read_results(
+    root: Path, task: str | None = None, *, tell: Callable[[str], object] | None = None
+) -> pl.DataFrame:
     """One row a run that has a result, whatever its status; ``folder`` says where it lies.
+
+    A result that cannot be read is named by ``tell`` and left out; without ``tell`` it raises
+    :class:`~experiments.tracking.result.DamagedResult`.
 
     Columns: those of :class:`~experiments.tracking.result.RunResult` that are scalars,
     ``warmup`` and ``warmup_updates`` of the schedule, ``folder``, and ``hardware``, ``versions``
@@ -45,7 +50,13 @@ def read_results(root: Path, task: str | None = None) -> pl.DataFrame:
     """
     rows = []
     for folder in run_folders(root, task):
-        result = read_result(folder)
+        try:
+            result = read_result(folder)
+        except DamagedResult as damage:
+            if tell is None:
+                raise
+            tell(f"{damage}; left out here")
+            continue
         if result is not None:
             rows.append(_row(result, folder))
     extra = {name: None for row in rows for name in row if name not in _COLUMNS}

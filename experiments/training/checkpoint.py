@@ -154,7 +154,7 @@ def _fault(path: Path) -> str | None:
 
 @contextmanager
 def fitting(folder: Path) -> Iterator[None]:
-    """Raise :class:`UserError` where what is loaded meanwhile does not fit the run in ``folder``."""
+    """Raise :class:`UserError` where what is loaded meanwhile does not fit ``folder``'s run."""
     try:
         yield
     except (RuntimeError, ValueError, KeyError, TypeError) as error:  # as torch's modules do

@@ -7,30 +7,40 @@ import polars as pl
 import yaml
 
 from experiments.tasks.registry import TASKS
-from experiments.tracking.names import CONFIG, RESULT
+from experiments.tracking.names import CONFIG
+from experiments.tracking.result import DamagedResult, RunState, read_result
 from experiments.tracking.run_folder import RunFolder
 from experiments.tracking.store import flatten
 
 
 def with_started(results: pl.DataFrame, root: Path) -> pl.DataFrame:
-    """``results`` (of the store ``root``) and a row for each run that has begun without a result.
+    """``results`` (of the store ``root``) and a row for each run that has begun without a result
+    that can be read.
 
     Only runs of a task with results, or whose task is known here, can be shown: the metric's name
     stands in the task.
     """
-    rows = [row for folder in _without_result(root) if (row := _row(folder)) is not None]
+    known = set(results["folder"]) if "folder" in results.columns else set()
+    folders = sorted(path.parent for path in Path(root).glob(f"*/*/{CONFIG}"))
+    states = {f: state for f in folders if str(f) not in known and (state := _state(f)) is not None}
+    rows = [row for folder, state in states.items() if (row := _row(folder, state)) is not None]
     if not rows:
         return results
     started = pl.DataFrame(rows, infer_schema_length=None)
     return pl.concat([results, started], how="diagonal_relaxed")
 
 
-def _without_result(root: Path) -> list[Path]:
-    configs = Path(root).glob(f"*/*/{CONFIG}")
-    return sorted(path.parent for path in configs if not (path.parent / RESULT).exists())
+def _state(folder: Path) -> RunState | None:
+    """None for a run that has a result."""
+    try:
+        if read_result(folder) is not None:
+            return None
+    except DamagedResult:
+        return "damaged"
+    return "running" if RunFolder(folder).busy else "killed"
 
 
-def _row(folder: Path) -> dict[str, Any] | None:
+def _row(folder: Path, state: RunState) -> dict[str, Any] | None:
     try:
         config = yaml.safe_load((folder / CONFIG).read_text())
         metric = TASKS[config["task"]["name"]].model_validate(config["task"]).metric
@@ -44,7 +54,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
             "lr": float(config["optimizer"]["lr"]),
             "seed": config["seed"],
             "experiment": config.get("experiment"),
-            "status": "running" if RunFolder(folder).busy else "killed",
+            "status": state,
             "at_chance": False,
             "metric": metric.name,
             "direction": metric.direction,

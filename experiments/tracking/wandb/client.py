@@ -244,7 +244,7 @@ class Client:
             "url": url,
             "fingerprint": fingerprint(folder),
         }
-        write_atomic(folder / MIRROR, json.dumps(record, indent=2) + "\n")
+        write_atomic(folder / MIRROR, json.dumps(record, indent=2) + "\n", new_folder=False)
         tell(folder, "done", where)
 
 

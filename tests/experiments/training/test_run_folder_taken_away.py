@@ -1,4 +1,4 @@
-"""A run whose folder or records are taken away under it ends with a word, never as if all were well."""
+"""A run whose folder or records are taken away under it says so, and never ends as complete."""
 
 import os
 import random
