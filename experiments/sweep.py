@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--watch", action="store_true")
     parser.add_argument("--failed", action="store_true")
     parser.add_argument("--help", "-h", action="store_true")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
     if chosen.help or chosen.verb is None:
         print(USAGE, end="")
         return 0

@@ -5,7 +5,6 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 
 from experiments.config.length import Length, known_length, length
 from experiments.config.schema import RunConfig
-from experiments.launch.local import context
+from experiments.processes import process_pool
 from experiments.tasks.task import Task
 from experiments.training.cuda_graphs import WARM_UP
 from experiments.training.distributed import all_reduce_any
@@ -159,6 +158,6 @@ def measure_side_by_side(
     configs: Sequence[RunConfig], how: Callable[[RunConfig], Cost] = measure
 ) -> Cost:
     """The cost of a run while these go on at once; the slowest of them counts."""
-    with ProcessPoolExecutor(len(configs), mp_context=context) as pool:
+    with process_pool(len(configs)) as pool:
         costs: Sequence[Cost] = list(pool.map(how, configs))
     return max(costs, key=lambda cost: cost.seconds_per_update)

@@ -5,7 +5,6 @@ milliseconds, and a run that is killed takes no other with it. With containers, 
 watches over the run's container instead of carrying the run out.
 """
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from experiments.config.schema import RunConfig
 from experiments.launch.container import wrap
 from experiments.launch.launcher import LocalLauncher
 from experiments.launch.worker import carry_out, watch_over
+from experiments.processes import context
 from experiments.terminal.console import say
 from experiments.terminal.progress import Display
 from experiments.tracking.names import STOP
@@ -29,7 +29,6 @@ from experiments.tracking.run_folder import RunFolder
 from experiments.training.precision import choose_device
 from experiments.training.signals import StopRequest
 
-context = multiprocessing.get_context("forkserver")
 # Here, because the server imports at its own start alone: with the first process, of an estimate.
 # torch imports _dynamo with the first optimizer: two seconds a run.
 context.set_forkserver_preload(["experiments.launch.worker", "torch._dynamo"])

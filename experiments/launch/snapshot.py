@@ -5,13 +5,14 @@ the commit's files down in the store, once a commit, and its runs use those.
 """
 
 import io
+import shutil
 import subprocess
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.errors import UserError
+from experiments.files import locked
 from experiments.tracking.provenance import COMMIT_FILE, ROOT
 
 CODE = ("radam", "experiments", "configs")
@@ -62,15 +63,14 @@ def _copy(store: Path, commit: str) -> Path:
     archive = _git("archive", "--format=tar", commit)
     if archive is None:
         raise UserError(f"git archive {commit}: failed; is the repository whole?")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(dir=path.parent))
-    building.chmod(0o755)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(building, filter="data")
-    (building / COMMIT_FILE).write_text(commit + "\n")
-    try:
+    with locked(path.parent / "lock"):
+        if path.exists():  # another submission was faster
+            return path
+        building = path.parent / "building"
+        shutil.rmtree(building, ignore_errors=True)  # of one that was killed
+        building.mkdir()
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(building, filter="data")
+        (building / COMMIT_FILE).write_text(commit + "\n")
         building.rename(path)
-    except OSError:  # another submission was faster
-        if not path.exists():
-            raise
     return path

@@ -17,10 +17,11 @@ from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.launch.estimate import measure
 from experiments.launch.launcher import LocalLauncher
-from experiments.launch.local import choose_slots, context, run_local
+from experiments.launch.local import choose_slots, run_local
 from experiments.launch.mps import share_gpus
 from experiments.launch.snapshot import Code
 from experiments.launch.submission import Submission, Sweep
+from experiments.processes import process_pool
 from experiments.terminal.console import exit_on_user_error, say
 from experiments.terminal.progress import display
 from experiments.tracking.run_folder import RunFolder
@@ -74,8 +75,8 @@ def slots_for(configs: list[RunConfig], launcher: LocalLauncher) -> list[str]:
     if launcher.mps and len(configs) > 1 and launcher.jobs != 1:
         share_gpus(chosen)
     if launcher.jobs is None and chosen.type == "cuda":
-        with context.Pool(1) as pool:
-            memory = pool.apply(measure, [configs[0]]).gpu_memory
+        with process_pool(1) as pool:
+            memory = pool.submit(measure, configs[0]).result().gpu_memory
     return choose_slots(launcher, device, len(configs), memory)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from signal import SIGTERM
@@ -17,6 +18,7 @@ from typing import Any, TextIO
 from experiments.config.length import known_length
 from experiments.config.schema import RunConfig
 from experiments.errors import UserError
+from experiments.processes import end_with_starter
 from experiments.ranks import is_main
 from experiments.terminal.console import say, show_log
 from experiments.terminal.progress import Lines, outcome
@@ -28,7 +30,7 @@ from experiments.tracking.wandb.mirror import mirrored
 from experiments.training.distributed import process_group
 from experiments.training.loop import Observer
 from experiments.training.run import record_failure, run
-from experiments.training.signals import StopRequest, stop_on_signals
+from experiments.training.signals import stop_on_signals
 
 SECONDS_BETWEEN_UPDATES = 0.25
 
@@ -39,27 +41,28 @@ DONE, FAILED, BAD_INPUT, AGAIN = 0, 1, 2, 75
 def carry_out(folder: Path, reports: Connection) -> None:
     """Carry out the run whose configuration lies in ``folder``, reporting what it records.
 
-    What it prints goes to ``log.txt`` there. If nobody reads the reports any more (the parent
-    died), the run stops at a checkpoint.
+    What it prints goes to ``log.txt`` there. If the process that started it ends, the run stops at
+    a checkpoint.
     """
+    end_with_starter(SIGTERM)
     with (folder / LOG).open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    sys.exit(attempt(folder, lambda _config, stop: _reporter(reports, stop)))
+    sys.exit(attempt(folder, lambda _: _reporter(reports)))
 
 
 def main() -> int:
     """Carry out the run in the folder that the command line names; sparse lines on the output."""
     folder = Path(sys.argv[1])
 
-    def observer(config: RunConfig, _stop: StopRequest) -> Observer:
+    def observer(config: RunConfig) -> Observer:
         lines = Lines(1, {})
         return lambda event: lines.event(config, event)
 
     return attempt(folder, observer)
 
 
-def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]) -> int:
+def attempt(folder: Path, observer: Callable[[RunConfig], Observer]) -> int:
     """Carry out the run in ``folder`` or go on with it; returns an exit code.
 
     Whatever goes wrong stands in ``result.json`` and is printed.
@@ -71,7 +74,7 @@ def attempt(folder: Path, observer: Callable[[RunConfig, StopRequest], Observer]
         except UserError as error:
             say(f"error: {error}")
             return BAD_INPUT
-        observers = [observer(config, stop)] if is_main() else []
+        observers = [observer(config)] if is_main() else []
         try:
             with mirrored(config) as mirrors:
                 result = run(config, stop, [*observers, *mirrors])
@@ -96,9 +99,10 @@ def watch_over(folder: Path, reports: Connection, command: Sequence[str]) -> Non
 
     Asked to stop, it asks the run by the stop file and waits for its checkpoint.
     """
+    end_with_starter(SIGTERM)
     config = RunFolder(folder).config
     with stop_on_signals() as stop, (folder / LOG).open("a") as log:
-        report = _reporter(reports, stop)
+        report = _reporter(reports)
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
@@ -122,7 +126,7 @@ def _report_new(records: RecordFollower, report: Observer, log: TextIO) -> None:
         print(f"note: {error}", file=log, flush=True)
 
 
-def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any]], None]:
+def _reporter(reports: Connection) -> Callable[[dict[str, Any]], None]:
     last = 0.0
 
     def report(event: dict[str, Any]) -> None:
@@ -131,10 +135,8 @@ def _reporter(reports: Connection, stop: StopRequest) -> Callable[[dict[str, Any
         if event["kind"] == "update" and present - last < SECONDS_BETWEEN_UPDATES:
             return
         last = present
-        try:
+        with suppress(OSError):  # nobody is there any more
             reports.send(event)
-        except OSError:
-            stop.signal = stop.signal or SIGTERM
 
     return report
 

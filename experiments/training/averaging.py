@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.errors import UserError
-from experiments.files import write_atomic
-from experiments.training.checkpoint import Damaged, read_whole
+from experiments.training.checkpoint import Damaged, read_whole, write_state
 
 PATTERN = "epoch-*.pt"
 
@@ -20,7 +19,7 @@ PATTERN = "epoch-*.pt"
 def keep_epoch(folder: Path, epoch: int, keep: int, model: nn.Module) -> None:
     """Write the model as it is after ``epoch`` (1, 2, ...); all but the last ``keep`` go."""
     path = _path(folder, epoch)
-    write_atomic(path, lambda file: torch.save(model.state_dict(), file), new_folder=False)
+    write_state(path, model.state_dict())
     _path(folder, epoch - keep).unlink(missing_ok=True)
 
 

@@ -5,13 +5,14 @@ structure stands in it. torch does not look at them, :func:`read_whole` does. A 
 two checkpoints, so that one is whole whatever happens to the other.
 """
 
+import errno
 import hashlib
 import random
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -36,11 +37,26 @@ def save_checkpoint(folder: Path, update: int, state: dict[str, Any]) -> None:
     code.
     """
     path = folder / f"checkpoint-{update:09d}.pt"
-    write_atomic(path, lambda file: torch.save(state, file), new_folder=False)
+    write_state(path, state)
     before = max((old for old in folder.glob(PATTERN) if old.name < path.name), default=None)
     for old in folder.glob(PATTERN):
         if old not in (path, before):  # a later one was passed over as damaged
             old.unlink(missing_ok=True)
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values for :func:`read_whole`, into a folder that is there.
+
+    Raises OSError if that fails, on a full disk say, which torch has words of its own for.
+    """
+
+    def save(file: BinaryIO) -> None:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            raise OSError(errno.EIO, "cannot be written whole (full disk?)", str(path)) from error
+
+    write_atomic(path, save, new_folder=False)
 
 
 def forget_earlier(folder: Path) -> None:

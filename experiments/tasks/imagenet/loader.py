@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
@@ -19,6 +20,8 @@ from experiments.tasks.imagenet.pixels import Damaged, centre, cut, decode, rand
 from experiments.tasks.shared.augment import epoch_generator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SILENCE_SECONDS = 600
+"""After which a worker that hands over no batch is given up, and the run with it."""
 PREFETCH = 4
 """Batches that a worker keeps ready."""
 
@@ -167,14 +170,36 @@ class Loader:
         )
 
     def __iter__(self) -> Iterator[PixelBatch]:
-        """The batches on the device. Raises :class:`UserError` for a damaged picture."""
+        """The batches on the device. Raises :class:`UserError` for a damaged picture, RuntimeError
+        if a worker was killed or does not answer."""
         return _ahead(self._or_raise(), self.device)
 
     def _or_raise(self) -> Iterator[PixelBatch]:
-        for batch in self.loader:
+        batches = iter(self.loader)
+        while (batch := _next(batches)) is not None:
             if isinstance(batch, UserError):
                 raise batch
             yield batch
+
+
+def _next(batches: Iterator[PixelBatch | UserError]) -> PixelBatch | UserError | None:
+    """The next batch, None after the last. Raises RuntimeError if it does not come.
+
+    A worker that is held may have promised a batch already, and be waited for without end where
+    torch knows no time limit; that it is killed ends the waiting.
+    """
+    given_up = threading.Timer(SILENCE_SECONDS, _end_workers)
+    given_up.start()
+    try:
+        return next(batches, None)
+    except Exception:
+        if not given_up.is_alive():
+            raise RuntimeError(
+                f"the processes that read data handed over nothing for {SILENCE_SECONDS} s"
+            ) from None
+        raise
+    finally:
+        given_up.cancel()
 
 
 def _as_it_is(batch: Any) -> Any:

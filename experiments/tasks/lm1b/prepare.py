@@ -1,13 +1,10 @@
 """The preparation of a text: several processes, resumable, whole or not at all."""
 
 import json
-import multiprocessing
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,8 +12,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from experiments.errors import UserError
 from experiments.files import locked, write_atomic
+from experiments.processes import process_pool
 from experiments.tasks.lm1b.corpus import (
     COUNTS,
     END_OF_LINE,
@@ -152,21 +149,8 @@ def _processes(jobs: int) -> Iterator[Executor | None]:
     if jobs == 1:
         yield None
         return
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("forkserver"),
-        initializer=signal.signal,  # Ctrl-C is this process's business
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
-    try:
+    with process_pool(jobs) as pool:
         yield pool
-    except BrokenProcessPool:
-        raise UserError(
-            "a process of the preparation was killed (out of memory?): the same command goes on "
-            "from here; with --jobs 1 it takes least memory"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _each(

@@ -1,13 +1,14 @@
 """A function over a long stream, in order, on all cores."""
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
+
+from experiments.processes import process_pool
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -28,8 +29,7 @@ def map_chunks(function: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
         yield from map(function, chain(first, stream))
         return
     under_way: deque[Future[list[B]]] = deque()
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with process_pool(processes) as pool:
         chunk = first
         while chunk:
             under_way.append(pool.submit(partial(_all, function), chunk))

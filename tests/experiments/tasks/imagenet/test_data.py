@@ -1,6 +1,9 @@
 """ImageNet is counted and checked before training; the order of reading is a function."""
 
+import multiprocessing
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from torch import Tensor
 from experiments import ranks as processes
 from experiments.errors import UserError
 from experiments.ranks import Place
+from experiments.tasks.imagenet import loader
 from experiments.tasks.imagenet.data import (
     ARCHIVES,
     STANDIN,
@@ -332,6 +336,22 @@ def test_processes_together_read_what_one_reads(
     for one, *shares in zip(whole, *parts, strict=True):
         joined = [torch.cat(columns) for columns in zip(*shares, strict=True)]
         assert all(torch.equal(a, b) for a, b in zip(one, joined, strict=True))
+
+
+def test_a_worker_that_does_not_answer_is_given_up(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "SILENCE_SECONDS", 3.0)
+    root = data / "imagenet" / "train"
+    pictures = read_folder(root, class_folders(root), None)
+    cut = CutPictures(pictures, Cutting(1, 32, 36))
+    others = multiprocessing.active_children()
+    reading = iter(Loader(cut, TrainingOrder(1, 12, 1), 1, CPU))
+    next(reading)
+    (worker,) = set(multiprocessing.active_children()) - set(others)
+    os.kill(worker.pid, signal.SIGSTOP)
+    with pytest.raises(RuntimeError, match="handed over nothing"):
+        list(reading)
 
 
 def test_workers_end_with_a_process_that_stops_in_mid_epoch(data: Path) -> None:
