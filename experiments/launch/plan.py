@@ -13,8 +13,9 @@ from experiments.launch.launcher import Launcher, read_launcher
 from experiments.launch.status import LEFT, Queue, read_queue, state
 from experiments.launch.submission import run_key
 from experiments.tasks.config import TaskConfig
+from experiments.terminal.console import note
 from experiments.tracking.result import RunState
-from experiments.tracking.run_folder import RunFolder
+from experiments.tracking.run_folder import DamagedData, RunFolder
 from experiments.tracking.wandb.mirror import check_mode
 from experiments.training.precision import choose_device
 
@@ -99,7 +100,11 @@ def _check_data(configs: Sequence[RunConfig]) -> None:
     digests: dict[TaskConfig, str | None] = {}
     for config in configs:
         folder = RunFolder(config.folder)
-        if folder.data is None:
+        try:
+            if folder.data is None:
+                continue
+        except DamagedData as damage:  # the run itself is refused; the others go on
+            note(str(damage))
             continue
         if config.task not in digests:
             digests[config.task] = config.task.digest(config.runner.data_dir)

@@ -20,6 +20,10 @@ class Busy(UserError):
     """Another process is carrying out this run."""
 
 
+class DamagedData(UserError):
+    """What a run remembers of its data cannot be read."""
+
+
 class Gone(UserError):
     """A run's folder is not the one any more that its process began to write to."""
 
@@ -80,11 +84,14 @@ class RunFolder:
         """What the run remembers of its data: ``digest`` and ``origin``; None if nothing."""
         try:
             found = json.loads((self.path / DATA).read_bytes())
-            return {key: str(found[key]) for key in ("digest", "origin")}
+            return {name: str(found[name]) for name in ("digest", "origin")}
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self.path / DATA}: damaged ({error}); remove it") from None
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DamagedData(
+                f"{self.path / DATA}: cannot be read; put it back, or remove it if the data are "
+                "those of before"
+            ) from None
 
     def write_data(self, digest: str, origin: str) -> None:
         """Remember which data the run reads."""

@@ -123,7 +123,7 @@ def test_a_copy_of_a_run_is_not_another_run(
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("file", ["metrics.jsonl", "config.yaml"])
+@pytest.mark.parametrize("file", ["metrics.jsonl", "config.yaml", "data.json"])
 def test_other_damaged_files_cost_no_more(
     file: str, damage: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
