@@ -37,6 +37,7 @@ from experiments.launch.status import (
 )
 from experiments.launch.submission import (
     SWEEPS,
+    TABLE,
     Sweep,
     find_sweep,
     labels_of,
@@ -47,6 +48,7 @@ from experiments.launch.submission import (
 from experiments.launch.submit import (
     cancel_sweep,
     check_launcher,
+    ensure_report,
     launcher_of,
     one_at_a_time,
     submit_runs,
@@ -214,6 +216,7 @@ def _submit(
 ) -> int:
     if not configs:
         say("Nothing to submit.")
+        put_right(sweep)
         return 0
     check_launcher(launcher)
     code = take_snapshot(sweep.store, is_true("allow_dirty", dirty))
@@ -222,7 +225,10 @@ def _submit(
         configs = [c for c in configs if run_key(c) not in queue]  # another may have been faster
         if grid is not None:
             sweep.write(*grid)
-        for line in submit_runs(sweep, configs, launcher, code) if configs else ():
+        if not configs:
+            say("Another command has just submitted them.")
+            return 0
+        for line in submit_runs(sweep, configs, launcher, code):
             say(line)
     say(f"{len(configs)} runs submitted: python -m experiments.sweep status {sweep.written}")
     return 0
@@ -233,6 +239,7 @@ def status(chosen: argparse.Namespace) -> int:
     sweep = find(chosen.words)
     if not chosen.watch:
         show_status(sweep)
+        put_right(sweep)
         return 0
     with Live(console=console, refresh_per_second=1) as live:
         while True:
@@ -250,6 +257,15 @@ def show_status(sweep: Sweep) -> None:
     say(f"{len(lines)} runs: {counts(lines)}; {cost(lines)}")
     for text in troubles(lines):
         say(text)
+
+
+def put_right(sweep: Sweep) -> None:
+    """Queue what collects a sweep's results where it is missing, and say so."""
+    try:
+        for line in ensure_report(sweep):
+            say(line)
+    except UserError as error:
+        say(f"note: {error}; whether a job will collect the results is not known")
 
 
 def look_carefully(sweep: Sweep) -> list[Line]:
@@ -283,8 +299,8 @@ def collect(chosen: argparse.Namespace) -> int:
     if results.is_empty():
         say("No results yet.")
         return 1
-    write_atomic(sweep.path / "results.csv", results.write_csv())
-    say(f"{len(results)} results: {sweep.path / 'results.csv'}")
+    write_atomic(sweep.path / TABLE, results.write_csv())
+    say(f"{len(results)} results: {sweep.path / TABLE}")
     report(results.row(0, named=True), sweep.store, sweep.path / "report")
     return 0
 
@@ -320,7 +336,7 @@ def find(words: Sequence[str]) -> Sweep:
             raise UserError(f"{' '.join(words)}: give one sweep, or the words that were submitted")
         return find_sweep(Path("runs").absolute(), words[0] if words else None)
     overrides, name, _ = take_out(words, "sweep", "allow_dirty")
-    planned = make_plan(overrides)
+    planned = make_plan(overrides, look=False)
     sweep = sweep_of(planned.configs, name)
     if not sweep.exists:
         raise UserError(f"{sweep.name}: this grid was not submitted; submit takes the same words")

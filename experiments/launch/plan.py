@@ -62,11 +62,11 @@ class Plan:
         return ", ".join(f"{n} {state}" for state, n in Counter(self.states).most_common())
 
 
-def make_plan(overrides: Sequence[str]) -> Plan:
+def make_plan(overrides: Sequence[str], *, look: bool = True) -> Plan:
     """Compose the grid that the overrides name, settle its dataset, look into the store.
 
-    ``protocol=auto`` means ``paper`` where there is a CUDA GPU and ``mini`` elsewhere. Raises
-    :class:`UserError`.
+    ``protocol=auto`` means ``paper`` where there is a CUDA GPU and ``mini`` elsewhere. Without
+    ``look`` neither the store nor a queue is asked. Raises :class:`UserError`.
     """
     ours = [o for o in overrides if o.partition("=")[0].startswith("launcher")]
     overrides = [o for o in overrides if o not in ours]
@@ -88,9 +88,12 @@ def make_plan(overrides: Sequence[str]) -> Plan:
     configs = [_settle(c, task.task.dataset) for c in configs]
     store = configs[0].runner.runs_dir
     keys = tuple(run_key(config) for config in configs)
-    _check_data(configs)
-    queue = read_queue(store)
-    states = tuple(state(RunFolder(store / key), queue) for key in keys)
+    queue: Queue = {}
+    states: tuple[RunState, ...] = ()
+    if look:
+        _check_data(configs)
+        queue = read_queue(store)
+        states = tuple(state(RunFolder(store / key), queue) for key in keys)
     dataset = task.task.dataset
     return Plan(tuple(overrides), tuple(configs), keys, queue, states, launcher, dataset, why)
 

@@ -16,9 +16,13 @@ from experiments.files import write_atomic
 from experiments.launch.container import srun_options, wrap
 from experiments.launch.launcher import SlurmLauncher
 from experiments.launch.snapshot import Code
+from experiments.launch.status import FAILED_START
 from experiments.launch.submission import Submission
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+AWAY = ("unable to contact", "timed out", "connection refused", "communication")
+"""What SLURM's commands say where it is not the words that are wrong."""
 
 DEFAULT_MAX_ARRAY_SIZE = 1001
 """SLURM's own default, for clusters that do not tell."""
@@ -63,6 +67,7 @@ def submit_array(submission: Submission, code: Code, data_dir: Path) -> str:
         store=submission.store,
         cancelled=submission.path / "cancelled",
         run_script=submission.path / "run.sh",
+        failed_start=FAILED_START,
         requeues=launcher.requeues,
         tasks=launcher.nodes * launcher.tasks_per_node,
         setup="\n".join(launcher.setup),
@@ -86,22 +91,28 @@ def submit_array(submission: Submission, code: Code, data_dir: Path) -> str:
     )
 
 
-def submit_report(submissions: Sequence[Submission], jobs: Sequence[str], code: Code) -> str:
-    """A job that collects the sweep's results once all of ``jobs`` have ended, however."""
-    first = submissions[0]
-    launcher, sweep = first.launcher, first.path.parent
+def report_name(sweep: Path) -> str:
+    """The name of the job that collects a sweep's results."""
+    return f"{sweep.name}.report"
+
+
+def submit_report(submission: Submission, jobs: Sequence[str]) -> str:
+    """A job that collects the results of the submission's sweep once all of ``jobs`` have ended,
+    however. Raises :class:`UserError` if SLURM does not take it."""
+    launcher, sweep = submission.launcher, submission.path.parent
     assert isinstance(launcher, SlurmLauncher)
+    code = submission.record["code"]
     command = [sys.executable, "-m", "experiments.sweep", "collect", str(sweep)]
     script = "\n".join(
-        ["#!/bin/bash", *launcher.setup, f"cd {shlex.quote(str(code.path))}", shlex.join(command)]
+        ["#!/bin/bash", *launcher.setup, f"cd {shlex.quote(code)}", shlex.join(command)]
     )
     few = launcher.model_copy(
         update={"time": 30, "memory": None, "gpus": 0, "nodes": 1, "tasks_per_node": 1, "cpus": 1}
     )
     return _sbatch(
         [
-            f"--job-name={sweep.name}.report",
-            f"--dependency=afterany:{':'.join(jobs)}",
+            f"--job-name={report_name(sweep)}",
+            *([f"--dependency=afterany:{':'.join(jobs)}"] if jobs else []),
             f"--output={sweep}/report.txt",
             *_options(few),
         ],
@@ -169,6 +180,8 @@ def _run(command: Sequence[str], text: str = "") -> str:
             "launcher=local"
         ) from None
     if done.returncode:
-        lines = [line.split("error: ", 1)[-1] for line in done.stderr.splitlines()]
-        raise UserError(f"{command[0]}: {'; '.join(lines)}; see launcher.* in the command")
+        said = "; ".join(line.split("error: ", 1)[-1] for line in done.stderr.splitlines())
+        away = any(word in said.lower() for word in AWAY)
+        remedy = "try again when SLURM answers" if away else "see launcher.* in the command"
+        raise UserError(f"{command[0]}: {said or 'failed without a word'}; {remedy}")
     return done.stdout

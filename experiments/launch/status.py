@@ -22,6 +22,14 @@ from experiments.tracking.run_folder import RunFolder
 
 SECONDS_TO_ANSWER = 30
 
+COMPLAINT = re.compile(
+    r"error: |no such file or directory|command not found|permission denied", re.IGNORECASE
+)
+"""In a line of a run's log, from Python, SLURM, the engine or the shell."""
+
+FAILED_START = "The run did not begin:"
+"""How a job ends the log of a run that ended badly and wrote nothing itself."""
+
 
 @dataclass(frozen=True)
 class QueueEntry:
@@ -162,6 +170,8 @@ class Line:
                 return f"{self.entry.job} {self.entry.reason}"
             case "killed":
                 return f"ended without a result: {_last_complaint(self.folder / LOG)}"
+            case "interrupted" if complaint := _failed_start(self.folder / LOG):
+                return f"{outcome(self.result)}; started again, it ended at once: {complaint}"
             case "damaged":
                 return self.damage
             case "missing":
@@ -248,9 +258,23 @@ def _latest_record(folder: Path) -> str:
 
 def _last_complaint(log: Path) -> str:
     """The last error in a run's log, which may be SLURM's or the engine's; else a guess."""
-    try:
-        text = log.read_text(errors="replace")[-16384:].splitlines()
-    except OSError:
+    text = _tail(log)
+    if text is None:
         return "killed before it wrote a word?"
-    complaints = [line for line in text if "error: " in line.lower()]
+    complaints = [line for line in text if COMPLAINT.search(line)]
     return re.split("error: ", complaints[-1], flags=re.IGNORECASE)[-1] if complaints else "killed?"
+
+
+def _failed_start(log: Path) -> str:
+    """What was said before a job found that its run had not begun; empty if that was not so."""
+    text = _tail(log)
+    if not text or not text[-1].startswith(FAILED_START):
+        return ""
+    return f"{text[-2]} ({text[-1].removeprefix(FAILED_START).strip()})" if text[:-1] else text[-1]
+
+
+def _tail(log: Path) -> list[str] | None:
+    try:
+        return log.read_text(errors="replace")[-16384:].splitlines()
+    except OSError:
+        return None

@@ -23,6 +23,8 @@ from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 
 SWEEPS, SWEEP, LOCK = "sweeps", "sweep.json", "lock"
 SUBMISSION, MEMBERS = "submission.json", "members.txt"
+TABLE = "results.csv"
+"""Of a sweep's results, once they are collected."""
 
 
 class Labels(NamedTuple):

@@ -11,8 +11,9 @@ from experiments.launch import slurm, supervisor
 from experiments.launch.container import check_engine
 from experiments.launch.launcher import Launcher, LocalLauncher, SlurmLauncher
 from experiments.launch.snapshot import Code
-from experiments.launch.status import UNDER_WAY, read_queue, state
-from experiments.launch.submission import SWEEPS, Submission, Sweep, new_submission, run_key
+from experiments.launch.status import UNDER_WAY, read_queue, squeue, state
+from experiments.launch.submission import SWEEPS, TABLE, Submission, Sweep, new_submission, run_key
+from experiments.tracking.names import RESULT
 from experiments.tracking.run_folder import RunFolder
 
 
@@ -52,10 +53,43 @@ def submit_runs(
     for members in slurm.split(keys, launcher, slurm.max_array_size()):
         submissions.append(new_submission(sweep, launcher, members, facts))
         jobs.append(slurm.submit_array(submissions[-1], code, configs[0].runner.data_dir))
-    report = slurm.submit_report(submissions, jobs, code)
     arrays = zip(jobs, submissions, strict=True)
     lines = [f"SLURM job {job}, {len(s.members)} in its array: {s.path}" for job, s in arrays]
-    return [*lines, f"SLURM job {report} collects the results when they have ended"]
+    return [*lines, *_report_after(submissions[-1], jobs)]
+
+
+def _report_after(submission: Submission, jobs: Sequence[str]) -> list[str]:
+    try:
+        report = slurm.submit_report(submission, jobs)
+    except UserError as error:  # the runs go on without it
+        return [f"note: no job collects the results yet ({error}); status or submit queues one"]
+    return [f"SLURM job {report} collects the results when they have ended"]
+
+
+def ensure_report(sweep: Sweep) -> list[str]:
+    """Queue the job that collects the results of a SLURM sweep, if there is none and one is needed;
+    a line that says so.
+
+    There is none if the command that submitted died before, or SLURM refused it. Raises
+    :class:`UserError` if SLURM does not answer.
+    """
+    arrays = [s for s in sweep.submissions if isinstance(s.launcher, SlurmLauncher)]
+    if not arrays:
+        return []
+    names = {array.name for array in arrays}
+    listed = [line.split("|") for line in squeue("--format=%j|%F").splitlines()]
+    if any(name == slurm.report_name(sweep.path) for name, _ in listed):
+        return []
+    jobs = sorted({job for name, job in listed if name in names})
+    return _report_after(arrays[-1], jobs) if jobs or not is_collected(sweep) else []
+
+
+def is_collected(sweep: Sweep) -> bool:
+    """Whether the table of a sweep's results has all that there are."""
+    results = [sweep.store / run / RESULT for run in sweep.runs]
+    newest = max((path.stat().st_mtime for path in results if path.exists()), default=0.0)
+    table = sweep.path / TABLE
+    return newest == 0.0 or (table.exists() and table.stat().st_mtime >= newest)
 
 
 def cancel_sweep(sweep: Sweep) -> int:

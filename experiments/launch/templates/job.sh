@@ -21,8 +21,13 @@ pass_on() {
 }
 trap pass_on USR1 TERM
 
+# What a run wrote before says nothing of this start.
+version_of() { stat --format='%i %y' "$store/$1/result.json" 2> /dev/null; }
+
+before=()
 for run in "${runs[@]}"; do
   rm -f "$store/$run/stop"
+  before+=("$(version_of "$run")")
   # srun does not take --cpus-per-task over from sbatch. --wait: other tasks of a run may save yet.
   srun --ntasks=@TASKS@ --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --overlap --wait=120 \
     --output="$store/$run/log.txt" --open-mode=append @SRUN@ \
@@ -42,7 +47,11 @@ for i in "${!runs[@]}"; do
   # 75: interrupted; 138, 143: asked to stop before it could listen. The exit code may be lost on
   # the way; what the run wrote is not.
   case $code in 75 | 138 | 143) again=true ;; esac
-  grep -qs '"status": "interrupted"' "$store/${runs[i]}/result.json" && again=true
+  if [ "$(version_of "${runs[i]}")" != "${before[i]}" ]; then
+    grep -qs '"status": "interrupted"' "$store/${runs[i]}/result.json" && again=true
+  elif [ -n "${before[i]}" ] && [ $code -ne 0 ]; then # a run that begins removes it
+    echo "@FAILED_START@ exit code $code" >> "$store/${runs[i]}/log.txt"
+  fi
 done
 
 $again || exit 0

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -191,6 +192,59 @@ def test_what_is_cancelled_saves_and_stays_cancelled(
     assert result["status"] == "interrupted"
     assert "start 1" not in next(sweep.glob("*/job-0.txt")).read_text()
     assert "1 interrupted" in checkout.sweep("status", sweep)
+
+
+REFUSES_REPORTS = """\
+#!/bin/bash
+case "$*" in *.report*) echo "sbatch: error: Unable to contact slurm controller" >&2; exit 1 ;; esac
+exec {sbatch} "$@"
+"""
+
+
+def test_results_are_collected_although_that_job_was_refused(
+    checkout: Checkout, slurm: Slurm, store: Path, tmp_path: Path
+) -> None:
+    """As by a controller that is away for a moment, or where the command died before."""
+    wrapper = tmp_path / "bin" / "sbatch"
+    wrapper.parent.mkdir()
+    wrapper.write_text(REFUSES_REPORTS.format(sbatch=shutil.which("sbatch")))
+    wrapper.chmod(0o755)
+    grid = words(store, "optimizer=radam", "optimizer.lr=0.03", "seed=1")
+    grid += ["launcher=slurm", "launcher.cpus=1"]
+    said = checkout.sweep("submit", *grid, PATH=f"{wrapper.parent}:{os.environ['PATH']}")
+    assert "no job collects the results yet" in said
+    assert "when SLURM answers" in said
+    sweep = next((store / "sweeps").glob("trial-*"))
+    assert "collects the results" in checkout.sweep("submit", *grid)
+    assert "collects the results" not in checkout.sweep("status", sweep)
+    wait_until(lambda: not slurm("squeue", "--noheader"), "the queue is empty")
+    assert len((sweep / "results.csv").read_text().splitlines()) == 2
+    assert "collects the results" not in checkout.sweep("status", sweep)
+    (sweep / "results.csv").unlink()  # as if it had never been
+    assert "collects the results" in checkout.sweep("status", sweep)
+    wait_until(lambda: not slurm("squeue", "--noheader"), "the queue is empty")
+    assert (sweep / "results.csv").exists()
+
+
+def test_what_cannot_begin_is_not_queued_again(
+    checkout: Checkout, slurm: Slurm, store: Path
+) -> None:
+    """However often it was interrupted before."""
+    grid = words(store, "optimizer=adam", "seed=1", "launcher=slurm", "launcher.cpus=1")
+    checkout.sweep("submit", *grid, "protocol.epochs=5000")
+    sweep = next((store / "sweeps").glob("trial-*"))
+    (run,) = store.glob("cifar10/*")
+    wait_until(lambda: under_way(run), "the run has begun")
+    (script,) = sweep.glob("*/run.sh")
+    script.write_text(script.read_text().replace(checkout.python, "/nowhere/python"))
+    slurm("scontrol", "requeue", slurm.job_of(run))
+    wait_until(lambda: "/nowhere/python" in (run / "log.txt").read_text(), "it could not begin")
+    wait_until(lambda: not slurm("squeue", "--noheader"), "the queue is empty")
+    assert next(sweep.glob("*/job-0.txt")).read_text().count("start 1:") == 1
+    assert "start 2:" not in next(sweep.glob("*/job-0.txt")).read_text()
+    told = checkout.sweep("status", sweep)
+    assert "1 interrupted" in told
+    assert "/nowhere/python: No such file" in told
 
 
 def test_runs_that_share_a_job_are_steps_of_their_own(
