@@ -252,6 +252,8 @@ def load(pair: Pair, i: int, k: int) -> None:
     fresh.register_load_state_dict_pre_hook(hook)
     fresh.load_state_dict(change(fresh, saved))
     pair.ours = fresh
+    for ours, theirs in pair.states:  # Loading casts the state of one that rests, too.
+        theirs.update({n: theirs[n].to(ours[n].dtype) for n in AVERAGES.values() if n in theirs})
 
 
 def turn_round(_: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
