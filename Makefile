@@ -22,7 +22,7 @@ WORDS = protocol=$(PROTOCOL) $(if $(DATASET),task.dataset=$(DATASET)) \
 	$(if $(JOBS),launcher.jobs=$(JOBS))
 
 # A misspelt setting would otherwise be the whole default study.
-SETTINGS := PROTOCOL DATASET OPTIMIZERS LRS SEEDS DEVICE JOBS ENGINE GPUS TEXT PORT PRECISION MINUTES DRY_RUN \
+SETTINGS := PROTOCOL DATASET OPTIMIZERS LRS SEEDS DEVICE JOBS ENGINE GPUS TEXT PORT RUNS PRECISION MINUTES DRY_RUN \
 	RADAM_DATA PYTHON VENV
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(SETTINGS),$(GIVEN))
@@ -36,7 +36,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PROTOCOL=paper|recipe|short|mini|smoke DATASET=real|standin OPTIMIZERS=adam,radam"
-	@echo "            LRS=0.1,0.03 SEEDS=1,2 DEVICE=cpu|cuda JOBS=2 RADAM_DATA=folder"
+	@echo "            LRS=0.1,0.03 SEEDS=1,2 DEVICE=cpu|cuda JOBS=2 RUNS=folder RADAM_DATA=folder"
 
 setup: $(VENV)/ready ## virtual environment .venv with everything in it
 
@@ -70,14 +70,14 @@ reproduce-lm1b: setup ## the One Billion Word study as far as this machine can (
 	$(if $(filter standin,$(DATASET))$(TEXT),,$(RUN) -m scripts.prepare_lm1b --if-present)
 	$(RUN) -m experiments.sweep run experiment=reproduce_lm1b $(WORDS) $(if $(TEXT),task.standin_text=$(TEXT))
 
-dashboard: setup ## one HTML file to look around in: reports/dashboard.html
-	$(RUN) -m experiments.report dashboard
+dashboard: setup ## one HTML file to look around in: reports/dashboard.html (RUNS=results: what was published)
+	$(RUN) -m experiments.report dashboard $(if $(RUNS),--runs $(RUNS))
 
 dashboard-live: setup ## the same page on localhost, following a running sweep (PORT=8765)
-	$(RUN) -m experiments.report dashboard --live $(if $(PORT),--port $(PORT))
+	$(RUN) -m experiments.report dashboard --live $(if $(RUNS),--runs $(RUNS)) $(if $(PORT),--port $(PORT))
 
 report: setup ## tables, figures and REPORT.md again from the store, without training
-	$(RUN) -m experiments.report
+	$(RUN) -m experiments.report $(if $(RUNS),--runs $(RUNS))
 
 figures: setup ## Figs. 8 and 9 and the warmups' comparison, and the figures of the store's runs
 	$(RUN) -m experiments.mechanism

@@ -6,6 +6,7 @@
 ``python -m experiments.report figures``  the figures, PNG and PDF
 ``python -m experiments.report export``   every table of REPORT.md as tidy CSV and as LaTeX
 ``python -m experiments.report dashboard``  the page; with --live served here, following a sweep
+``python -m experiments.report archive``  runs and records as two files, to publish and read again
 ``python -m experiments.report wandb``    the store in Weights & Biases, with its views
 """
 
@@ -29,6 +30,7 @@ from experiments.errors import UserError
 from experiments.files import write_atomic
 from experiments.terminal.arguments import Parser, folder
 from experiments.terminal.console import console, exit_on_user_error, note, say
+from experiments.tracking.archive import ROWS, add_to_archive, write_rows
 from experiments.tracking.store import read_results
 
 NOTHING = (
@@ -54,10 +56,11 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "table", "claims", "figures", "export", "dashboard", "wandb"),
+        choices=("all", "table", "claims", "figures", "export", "archive", "dashboard", "wandb"),
         help="all: tables, claims, figures and REPORT.md (the default); or one of them; export: "
-        "every table of REPORT.md as tidy CSV and as LaTeX; dashboard: one HTML file to look "
-        "around in; wandb: mirror the runs to Weights & Biases",
+        "every table of REPORT.md as tidy CSV and as LaTeX; archive: add the runs, with their "
+        "curves, to the archive --out, which --runs reads as it does a store; dashboard: one HTML "
+        "file to look around in; wandb: mirror the runs to Weights & Biases",
     )
     made.add_argument("--runs", type=folder, default=Path("runs"), help="the store (default: runs)")
     made.add_argument(
@@ -129,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         written += [path for paths in (*figures.values(), computed) for path in paths]
     if asked.what == "all":
         written.append(write_document(found, rows, figures, computed, asked.target, asked.out))
-        written.append(write_rows(results, asked.out))
+        written.append(write_rows(results, asked.out / ROWS))
+    if asked.what == "archive" and found:
+        written += add_to_archive(results, asked.out)
     if asked.what == "export":
         written += write_tables(found, scorecard(found, asked.runs), asked.target, asked.out)
     if written:
@@ -232,15 +237,6 @@ def write_tables(
     for name, content in files.items():
         write_atomic(out / "tables" / name, content)
     return [out / "tables" / name for name in files]
-
-
-def write_rows(results: pl.DataFrame, out: Path) -> Path:
-    """``runs.parquet``: a row a run with its whole configuration, commit and hardware; without the
-    folders of the machine, which mean nothing elsewhere and tell where somebody works."""
-    path = out / "runs.parquet"
-    rows = results.drop("folder", "config.runner.runs_dir", "config.runner.data_dir", strict=False)
-    write_atomic(path, lambda file: rows.write_parquet(file))
-    return path
 
 
 if __name__ == "__main__":

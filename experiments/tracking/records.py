@@ -12,6 +12,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
@@ -120,12 +121,16 @@ class RecordWriter:
 def read_records(folder: Path, *kinds: str) -> list[Record]:
     """A run's records of these kinds (all without any) in the order of their writing.
 
-    Empty without a file. Raises :class:`DamagedRecords`.
+    Empty without a file. Those of an archived run come from its archive. Raises
+    :class:`DamagedRecords`.
     """
     try:
         data = (Path(folder) / METRICS).read_bytes()
     except FileNotFoundError:
         return []
+    except NotADirectoryError:
+        records = _archived(Path(folder))
+        return [record for record in records if not kinds or record["kind"] in kinds]
     except OSError as error:
         raise _unreadable(folder, error) from None
     lines = _whole_lines(data)
@@ -138,6 +143,38 @@ def read_records(folder: Path, *kinds: str) -> list[Record]:
             if not _valid(_parse(line)):
                 raise _damaged(folder, f"line {number}")
     return [record for record in records if not kinds or record["kind"] in kinds]
+
+
+def _archived(folder: Path) -> list[Record]:
+    """The records of an archived run, whose folder is ``<records.parquet>/<task>/<run_id>``."""
+    path = folder.parent.parent
+    if not path.is_file():
+        return []
+    found = _records_of_archive(path, path.stat().st_mtime_ns)
+    return [json.loads(line) for line in found.get(f"{folder.parent.name}/{folder.name}", ())]
+
+
+@lru_cache(maxsize=2)
+def _records_of_archive(path: Path, changed: int) -> dict[str, list[str]]:
+    import polars as pl  # here alone: training needs none
+
+    try:
+        table = pl.read_parquet(path, columns=["run", "record"])
+    except pl.exceptions.PolarsError as error:
+        raise DamagedRecords(f"{path}: not the records of an archive ({error})") from None
+    parts = table.partition_by("run", as_dict=True, maintain_order=True)
+    return {str(run): rows["record"].to_list() for (run,), rows in parts.items()}
+
+
+def records_state(folder: Path) -> tuple[int, int] | None:
+    """Something that is another when a run's records have changed; None without records."""
+    try:
+        status = (Path(folder) / METRICS).stat()
+    except NotADirectoryError:
+        status = Path(folder).parent.parent.stat()  # an archive's file
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def last_record(folder: Path) -> Record | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import polars as pl
 
+from experiments.tracking.archive import read_rows
 from experiments.tracking.names import RESULT
 from experiments.tracking.records import read_records
 from experiments.tracking.result import DamagedResult, RunResult, read_result
@@ -46,7 +47,8 @@ def read_results(
 
     Columns: those of :class:`~experiments.tracking.result.RunResult` that are scalars,
     ``warmup`` and ``warmup_updates`` of the schedule, ``folder``, and ``hardware``, ``versions``
-    and every scalar of the configuration as ``config.<section>.<field>``.
+    and every scalar of the configuration as ``config.<section>.<field>``. Archived runs
+    (:mod:`~experiments.tracking.archive`) are among them.
     """
     rows = []
     for folder in run_folders(root, task):
@@ -59,13 +61,19 @@ def read_results(
             continue
         if result is not None:
             rows.append(_row(result, folder))
+    archived = read_rows(root)
     extra = {name: None for row in rows for name in row if name not in _COLUMNS}
     table = pl.DataFrame(
         {name: [row.get(name) for row in rows] for name in _COLUMNS}, schema=_COLUMNS
     )
-    return table.with_columns(
+    table = table.with_columns(
         pl.Series(name, [row.get(name) for row in rows], strict=False) for name in extra
     )
+    if archived is None:
+        return table
+    if task is not None:
+        archived = archived.filter(pl.col("task") == task)
+    return pl.concat([table, archived], how="diagonal_relaxed")
 
 
 def _row(result: RunResult, folder: Path) -> dict[str, Any]:

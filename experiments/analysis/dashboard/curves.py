@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from experiments.analysis.cells import Section
 from experiments.analysis.curves import records_to_draw
 from experiments.analysis.statistics import Floats
-from experiments.tracking.names import METRICS
-from experiments.tracking.records import Record
+from experiments.tracking.records import Record, records_state
 
 MOST = 400
 """Points of a curve on the page."""
@@ -38,23 +37,20 @@ RunCurves = dict[str, Columns]
 
 
 class CurveReader:
-    """Reads ``metrics.jsonl`` into columns, each file again only after it has changed."""
+    """Reads records into columns, those of a run again only after they have changed."""
 
     def __init__(self) -> None:
         self.known: dict[Path, tuple[tuple[int, int], RunCurves]] = {}
 
     def read(self, folder: Path) -> RunCurves:
         """The run's curves by kind; empty if there are none."""
-        path = folder / METRICS
-        try:
-            status = path.stat()
-        except OSError:
+        state = records_state(folder)
+        if state is None:
             return {}
-        state = (status.st_mtime_ns, status.st_size)
-        known = self.known.get(path)
+        known = self.known.get(folder)
         if known is None or known[0] != state:
             known = state, by_kind(records_to_draw(folder, "train", "eval"))
-            self.known[path] = known
+            self.known[folder] = known
         return known[1]
 
 
