@@ -68,8 +68,15 @@ def opening(rows: Sequence[Row]) -> str:
             lines.append(f"{claim.claim}: settings disagree ({said}).")
     tested = sum(row.p_holm is not None for row in rows)
     if tested:
-        lines.append(f"{tested} tests, adjusted for their number (Holm).")
+        lines.append(_tests(tested))
     return " ".join(lines)
+
+
+def _tests(number: int) -> str:
+    """How many claims were put to a test of chance."""
+    if number == 1:
+        return "One test of chance, with no others to adjust it for."
+    return f"{number} tests of chance, adjusted for their number (Holm)."
 
 
 def _counted(claims: Sequence[Judged]) -> str:

@@ -93,7 +93,7 @@ def _missing(rows: Sequence[Row]) -> str:
 
 def seeds_text(row: Row) -> str:
     """``3 seeds; 4 have 80 % power, 6 have 95 %; looked at with 5``."""
-    have = f"{row.n} seeds; " if row.n else ""
+    have = f"{row.n} seed{'s' if row.n > 1 else ''}; " if row.n else ""
     first, second = (_count(n) for n in row.needs or (None, None))
     return f"{have}{first} have 80 % power, {second} have 95 %; looked at with {row.planned}"
 

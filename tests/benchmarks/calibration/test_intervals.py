@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.calibration import WORLDS, simulate
+from benchmarks.calibration.intervals import simulate
+from benchmarks.calibration.worlds import WORLDS
 
 REPETITIONS = 400
 LEAST = 0.93 - 0.03  # three Monte Carlo standard errors below the band

@@ -1,20 +1,15 @@
-"""Nominal against actual: simulate worlds whose truth is known, and count what the intervals hold.
+"""How often the intervals hold the truth, and how often a test at its edge is wrong.
 
-``python -m benchmarks.calibration`` prints, by world and number of seeds, how often each interval
-of ``experiments.analysis.statistics`` covers the truth, and how often a test at the edge of its
-hypothesis is wrong, and writes ``results/calibration.json``. It calls the functions that the
-reports call, on invented scores of a section of six methods at four rates.
+It calls the functions that the reports call, on invented scores of a section of six methods at
+four rates.
 """
 
-import argparse
-import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.calibration.worlds import RATES, SD, WORLDS
 from experiments.analysis.statistics import (
     Estimate,
     Floats,
@@ -44,11 +39,8 @@ from experiments.analysis.statistics import (
     typical_sd,
     usual_time_sd,
 )
-from experiments.files import write_atomic
 
-RESULT = Path("results/calibration.json")
 SEEDS = (2, 3, 5, 10)
-RATES = (0.003, 0.01, 0.03, 0.1)
 METHODS = 6
 CHANCE = 10.0
 DIVERGES = 0.1
@@ -68,7 +60,7 @@ CURVES = {
 }
 """True means of the method under test at RATES."""
 
-SD, SD_MINI = 0.25, 1.8
+SD_MINI = 1.8
 
 UNLIKE = (4.0, 2.0, 0.0, 8.0)
 """How many SDs below its best the method is whose curve is unlike the others'."""
@@ -76,56 +68,6 @@ UNLIKE = (4.0, 2.0, 0.0, 8.0)
 EVALUATIONS = np.arange(1, 41)
 """When the runs of `time_to_target` are evaluated."""
 TARGET, SD_TARGET = 85.0, 1.0
-
-Shape = tuple[int, int, int]
-Noise = Callable[[np.random.Generator, Shape], Floats]
-
-
-def normal(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Independent, of SD 1."""
-    return rng.standard_normal(shape)
-
-
-def heavy(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Student's t with 3 degrees of freedom, scaled to SD 1."""
-    scaled: Floats = rng.standard_t(3, shape) / np.sqrt(3)
-    return scaled
-
-
-def skewed(rng: np.random.Generator, shape: Shape) -> Floats:
-    """A long tail of bad scores: exponential, skewness −2."""
-    turned: Floats = 1 - rng.exponential(size=shape)
-    return turned
-
-
-def shared(icc: float) -> Noise:
-    """All cells of one seed have the share ``icc`` of the variance in common."""
-
-    def noise(rng: np.random.Generator, shape: Shape) -> Floats:
-        common = rng.standard_normal((1, 1, shape[2]))
-        both: Floats = np.sqrt(icc) * common + np.sqrt(1 - icc) * rng.standard_normal(shape)
-        return both
-
-    return noise
-
-
-def unequal(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Every second method has half the SD, and every method's first cell four times its own."""
-    scale = np.ones(shape[:2])
-    scale[1::2] = 0.5
-    scale[:, 0] *= 4
-    spread_out: Floats = scale[:, :, None] * rng.standard_normal(shape)
-    return spread_out
-
-
-WORLDS: dict[str, Noise] = {
-    "normal": normal,
-    "t, 3 df": heavy,
-    "skewed": skewed,
-    "seeds share .4": shared(0.4),
-    "seeds share .7": shared(0.7),
-    "unequal SDs": unequal,
-}
 
 
 @dataclass
@@ -330,21 +272,3 @@ def table(rows: list[dict[str, object]]) -> str:
         _, worst = min(own, key=lambda pair: pair[0])
         lines.append(f"| {name} | {' | '.join(cells)} | {worst['world']} |")
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Simulate, print the table, write the file."""
-    parser = argparse.ArgumentParser(description="How often the intervals hold the truth.")
-    parser.add_argument("--repetitions", type=int, default=2000, help="sections of each kind")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    asked = parser.parse_args()
-    rows = calibrate(asked.repetitions)
-    print(table(rows))
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    text = f'{{"repetitions": {asked.repetitions}, "rows": [\n{lines}\n]}}\n'
-    write_atomic(asked.out, text)
-    print(f"\nWritten: {asked.out}")
-
-
-if __name__ == "__main__":
-    main()
