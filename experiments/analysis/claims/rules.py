@@ -11,7 +11,7 @@ If it never came to an end, what is tested is that it diverges in more than a fi
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -211,7 +211,14 @@ def finding(
     every = [set(sample.seeds) for arm in said for sample in arm.samples]
     seeds = tuple(sorted(set.intersection(*every))) if every else ()
     samples = tuple(arm.best for arm in arms)
-    return Finding(tuple(ours), tuple(conditions), n, seeds, samples, notes=tuple(notes))
+    said_too = [*notes, *_how_compared(said, n)]
+    return Finding(tuple(ours), tuple(conditions), n, seeds, samples, notes=tuple(said_too))
+
+
+def _how_compared(arms: Sequence[Arm], n: int | None) -> list[str]:
+    """Whether seeds are paired, and why; of the quantities for which the section tells."""
+    known = {arm.best.pairing for arm in arms if arm.best.pairing is not UNPAIRED}
+    return [f"compared {pairing.text(n)}" for pairing in known] if len(arms) > 1 and n else []
 
 
 def better(a: Arm, b: Arm, least: float) -> Condition:
@@ -364,7 +371,12 @@ def _limit(arm: Arm, limit: float) -> str:
 
 def _ps(p: float, p_not: float) -> str:
     """The p-value of the side that was found."""
-    return f"p = {p_text(p)}" if p <= p_not else f"against it p = {p_text(p_not)}"
+    return f"p {_is(p)}" if p <= p_not else f"against it p {_is(p_not)}"
+
+
+def _is(p: float) -> str:
+    text = p_text(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def p_text(p: float) -> str:

@@ -244,7 +244,7 @@ def _because(looked: Looked, claim: Claim, deciding: bool) -> list[str]:
 def _said(finding: Finding) -> list[str]:
     several = len(finding.conditions) > 1
     said = [f"{c.verdict}: {c.text}" if several else c.text for c in finding.conditions]
-    return [*said, f"holds {finding.partly}"] if finding.partly else said
+    return [*said, f"holds {finding.partly}"] if finding.partly and finding.p <= LEVEL else said
 
 
 def _needs(claim: Claim, samples: Sequence[Sample]) -> tuple[int | None, int | None] | None:
