@@ -148,7 +148,8 @@ def disturb(kind: Kind, store: Path, draw: random.Random) -> tuple[str, str, str
         start = begin(config)
         start.wait(draw.uniform(0, 0.9 * kind.seconds))
         start.send("SIGKILL")
-        if start.wait(SECONDS) != DONE:
+        start.wait(SECONDS)
+        if RunFolder(config.folder).finished_result is None:
             BETWEEN[name](draw, config.folder)
             break
         shutil.rmtree(store)
