@@ -18,7 +18,9 @@ from experiments.analysis.claims.rules import (
     Arm,
     Condition,
     Sample,
+    above,
     as_good,
+    below,
     better,
     varies_more,
 )
@@ -62,6 +64,14 @@ def _varies(a: Arm, b: Arm) -> list[Condition]:
     return [varies_more(a, b, LEAST)]
 
 
+def _above(a: Arm, b: Arm) -> list[Condition]:
+    return [above(a.best, ONE[0])]
+
+
+def _below(a: Arm, b: Arm) -> list[Condition]:
+    return [below(a.best, ONE[0])]
+
+
 def _plus(means: tuple[float, ...], by: float) -> tuple[float, ...]:
     return tuple(mean + by for mean in means)
 
@@ -87,6 +97,8 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "alike, at the margin (X01)": Question(_plus(ONE, MARGIN), ONE, _alike, 0.05),
     "alike, no difference (X01)": Question(ONE, ONE, _alike, None),
+    "above a limit, at it": Question(ONE, ONE, _above, 0.05),
+    "below a limit, at it": Question(ONE, ONE, _below, 0.05),
     "varies more, both flat": Question(FLAT, FLAT, _varies, 0.025),
     "varies more, at the margin": Question((91.0, 90.7, 90.7, 90.7), FLAT, _varies, 0.05),
     "varies more, Adam against RAdam (C10)": Question(PEAKED, RADAM, _varies, None),

@@ -11,6 +11,7 @@ import polars as pl
 from experiments.analysis.cells import Cell, Grid, Section
 from experiments.analysis.claims.rules import MIN_SEEDS, Arm, NotRun, Sample, Unclear
 from experiments.analysis.distortion import distortion
+from experiments.analysis.statistics import typical_sd
 from experiments.analysis.style import title
 from experiments.analysis.wording import rate
 from experiments.tracking.records import read_records
@@ -45,7 +46,9 @@ class Evidence:
 
     def first(self, seeds: int) -> "Evidence":
         """With the first ``seeds`` seeds of each method and α alone, ascending."""
-        place = pl.col("seed").rank("dense").over("method", "lr")
+        ended = pl.col("status").is_in(ENDED)
+        order = pl.struct((~ended).alias("later"), "seed")  # what has no score takes no place
+        place = order.rank("dense").over("method", "lr")
         kept = self.section.runs.with_columns((place <= seeds).alias("kept"))["kept"]
         return Evidence(self.section.keep(kept), self.decides)
 
@@ -79,8 +82,8 @@ class Evidence:
     ) -> Arm:
         """The method at all its α (``lrs``: among these) and settings, of which the best counts.
 
-        A cell with too few seeds to decide counts only if there is no other. ``all_of_them``: every
-        one of ``lrs`` must have run.
+        A cell with too few seeds to decide is left out only where others are better: it may be the
+        best that there is. ``all_of_them``: every one of ``lrs`` must have run, and counts.
         """
         if all_of_them:
             for lr in lrs or ():
@@ -97,7 +100,12 @@ class Evidence:
         if not cells:
             where = "" if lrs is None else f" at α in {{{', '.join(rate(lr) for lr in lrs)}}}"
             raise NotRun(f"{title(optimizer)}{where}")
-        cells = [cell for cell in cells if cell.n >= MIN_SEEDS] or cells
+        enough = [cell for cell in cells if cell.n >= MIN_SEEDS]
+        if enough and not all_of_them:
+            up = 1.0 if self.section.direction == "max" else -1.0
+            best = max(up * self.grid(kind).value(cell) for cell in enough)
+            thin = [cell for cell in cells if cell.n < MIN_SEEDS]
+            cells = enough + [cell for cell in thin if up * self.grid(kind).value(cell) > best]
         return Arm(tuple(self._of_cell(cell, kind, printed, settings) for cell in cells))
 
     def grid(self, kind: str) -> Grid:
@@ -110,8 +118,16 @@ class Evidence:
         self, optimizer: str, lr: float | None, printed: str | None = None, **settings: Any
     ) -> Arm:
         """The last training loss (nats)."""
+        runs = self.section.runs.filter(pl.col("status") == "completed")
+        losses = runs.drop_nulls("train_loss").partition_by("method", "lr")
+        usual = typical_sd(rows["train_loss"].to_numpy() for rows in losses)
         what = ("training loss", "min", 3)
-        return self._of_runs(optimizer, lr, lambda row: row["train_loss"], what, printed, settings)
+
+        def value(row: dict[str, Any]) -> float | None:
+            found: float | None = row["train_loss"]
+            return found
+
+        return self._of_runs(optimizer, lr, value, what, printed, settings, typical=usual)
 
     def train_accuracy(
         self, optimizer: str, lr: float, printed: str | None = None, **settings: Any

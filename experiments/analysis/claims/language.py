@@ -88,7 +88,8 @@ def c05(e: Evidence) -> Finding:
 
 
 def c06(e: Evidence) -> Finding:
-    """Training loss over the first 2,000 updates: Adam's is lower; over the last epoch: RAdam's."""
+    """Training loss over the first 2,000 updates: Adam's is lower; over the last epoch: RAdam's.
+    Their level is Fig. 4's final perplexity."""
     last = int(e.section.runs["updates"].max() or 0)  # type: ignore[arg-type]  # of numbers
     epochs = float(e.section.runs["epochs"].max() or 1)  # type: ignore[arg-type]  # of numbers
     early, late = (0, FIRST_UPDATES), (round(last * (1 - 1 / max(epochs, 2))), last)
@@ -96,8 +97,12 @@ def c06(e: Evidence) -> Finding:
         [e.mean_train_loss(name, RATE_LM1B, *window) for window in (early, late)]
         for name in ("adam", "radam")
     )
+    levels = [
+        e.arm(name, RATE_LM1B, "final", printed)
+        for name, printed in (("adam", "Adam"), ("radam", "RAdam"))
+    ]
     return finding(
-        [adam[0], radam[0], adam[1], radam[1]],
+        [adam[0], radam[0], adam[1], radam[1], *levels],
         [better(adam[0], radam[0], LEAST_LOSS), better(radam[1], adam[1], LEAST_LOSS)],
     )
 

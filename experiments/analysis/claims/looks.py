@@ -42,10 +42,14 @@ def look(rule: Rule, evidence: Evidence, seeds: int) -> Looked:
     if found.n is None or found.n < seeds:
         return Looked(found, 1.0, 1.0, False, found.seeds, seeds)
     first = rule(evidence.first(seeds)) if found.n > seeds else found
+    if first.n is None or first.n < seeds:  # not the same seeds in every cell
+        return Looked(found, 1.0, 1.0, False, found.seeds, seeds)
     p, p_not = first.p / FIRST_LOOK, first.p_not / FIRST_LOOK
     if found.n < 2 * seeds:
         return Looked(first, min(1.0, p), min(1.0, p_not), True, found.seeds, 2 * seeds)
     again, again_not = found.p / SECOND_LOOK, found.p_not / SECOND_LOOK
+    if min(p, again) <= LEVEL and min(p_not, again_not) <= LEVEL:  # the looks disagree
+        return Looked(found, 1.0, 1.0, True, found.seeds, None)
     shown = first if min(p, p_not) < min(again, again_not) else found
     return Looked(shown, min(1.0, p, again), min(1.0, p_not, again_not), True, found.seeds, None)
 
@@ -60,11 +64,13 @@ def glance(rule: Rule, evidence: Evidence) -> Looked:
 
 def seeds_needed(claim: Claim, power: float, samples: Sequence[Sample] = ()) -> int | None:
     """The fewest seeds a cell with which the first look finds all that the claim says with that
-    probability, if the paper is right; None if no number will do, or nothing is known of it.
+    probability, if the paper is right and its comparisons come out independently; None if no number
+    will do, or nothing is known of it. Neither the choice of α nor other claims are reckoned with.
 
     The SD over seeds is that of ``samples`` where they have two seeds, else the one assumed.
     """
-    needed = [_needed(comparison, power, samples) for comparison in claim.comparisons]
+    each = power ** (1 / max(1, len(claim.comparisons)))
+    needed = [_needed(comparison, each, samples) for comparison in claim.comparisons]
     return None if not needed or None in needed else max(n for n in needed if n is not None)
 
 

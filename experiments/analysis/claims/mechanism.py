@@ -82,7 +82,8 @@ def c04(e: Evidence) -> Finding:
     found = finding([], conditions, may_fail=arms)
     if missing:
         ran = ", ".join(arm.best.name.split(",")[0] for arm in arms)
-        return replace(found, partly=f"of {ran}; not run: {', '.join(missing)}")
+        partly = f"of {ran}, and {', '.join(missing)} did not run"
+        return replace(found, partly=partly, seeds=())  # those have none yet
     return found
 
 

@@ -94,11 +94,14 @@ class Claim(_Strict):
         counted = (seed for seed in range(1, 10 * n + 1) if seed not in self.first_seeds)
         return [*self.first_seeds, *counted][:n]
 
-    def command_for(self, seeds: Sequence[int], protocol: str) -> str:
+    def command_for(
+        self, seeds: Sequence[int], protocol: str, experiment: str | None = None
+    ) -> str:
         """The command that makes its runs with these seeds alone."""
         chosen = f" optimizer={','.join(self.optimizers)}" if self.optimizers else ""
         return (
-            f"python -m experiments.sweep run experiment={self.experiment} protocol={protocol}"
+            f"python -m experiments.sweep run experiment={experiment or self.experiment} "
+            f"protocol={protocol}"
             f"{chosen} seed={','.join(map(str, seeds))}"
         )
 

@@ -229,20 +229,20 @@ def _of_section(
         reason="; ".join([*_because(looked, claim, deciding), *finding.notes, *notes]),
         levels=tuple(str(level) for level in found),
         needs=_needs(claim, finding.samples),
-        command=_command(claim, section.protocol, looked) if deciding else row.command,
+        command=_command(claim, section, looked) if deciding else row.command,
     )
     return _Scored(row, looked, tuple(found), exact=False)
 
 
 def _because(looked: Looked, claim: Claim, deciding: bool) -> list[str]:
-    said = _said(looked.finding)
+    said = _said(looked.finding, looked.tested)
     if deciding and not looked.tested:
         said.append(f"looked at with {claim.seeds} seeds a cell, and there are {looked.finding.n}")
     return said
 
 
-def _said(finding: Finding) -> list[str]:
-    several = len(finding.conditions) > 1
+def _said(finding: Finding, tested: bool) -> list[str]:
+    several = len(finding.conditions) > 1 and tested
     said = [f"{c.verdict}: {c.text}" if several else c.text for c in finding.conditions]
     return [*said, f"holds {finding.partly}"] if finding.partly and finding.p <= LEVEL else said
 
@@ -253,19 +253,22 @@ def _needs(claim: Claim, samples: Sequence[Sample]) -> tuple[int | None, int | N
     return seeds_needed(claim, 0.8, samples), seeds_needed(claim, 0.95, samples)
 
 
-def _command(claim: Claim, protocol: str, looked: Looked) -> str:
-    """The runs that the next look lacks."""
+def _command(claim: Claim, section: Section, looked: Looked) -> str:
+    """The runs that the next look lacks, of the experiment that the others are of."""
     if looked.wanted is None:
         return "none: both looks are taken; more seeds need a claim of their own"
     have = looked.seeds
     missing = [seed for seed in claim.seed_values(looked.wanted + len(have)) if seed not in have]
-    return claim.command_for(missing[: max(1, looked.wanted - len(have))], protocol)
+    ran = section.runs["experiment"].drop_nulls().to_list()
+    experiment = max((str(claim.experiment), *claim.also), key=ran.count)
+    missing = missing[: max(1, looked.wanted - len(have))]
+    return claim.command_for(missing, section.protocol, experiment)
 
 
 def _exact(name: str, claim: Claim, protocol: str, finding: Finding) -> _Scored:
     looked = Looked(finding, finding.p, finding.p_not, True, (), None)
     row = _row(name, claim, protocol, "none needed", finding)
-    reason = "; ".join(_said(finding))
+    reason = "; ".join(_said(finding, True))
     row = replace(row, verdict=Verdict.UNDECIDED, reason=reason)
     return _Scored(row, looked, (), exact=True)
 

@@ -103,19 +103,20 @@ def _named(verdict: Verdict, names: Sequence[str]) -> str:
 def missing_runs(rows: Sequence[Row]) -> str | None:
     """Which claims have not run, and how many runs they take; None where all have."""
     missing = [c for c in judged(rows).values() if c.verdict is Verdict.NOT_RUN]
-    wanted: dict[str, tuple[int, int]] = {}
+    wanted: dict[tuple[str, tuple[str, ...]], int] = {}
     for name in (claim.claim for claim in missing):
         claim = paper().claims[name]
         if claim.experiment is not None and claim.seeds is not None:
-            cells, seeds = wanted.get(claim.experiment, (0, 0))
-            wanted[claim.experiment] = max(cells, claim.cells), max(seeds, claim.seeds)
+            key = claim.experiment, claim.optimizers or ()
+            wanted[key] = max(wanted.get(key, 0), claim.cells * claim.seeds)
     if not wanted:
         return None
-    runs = sum(cells * seeds for cells, seeds in wanted.values())
+    names = dict.fromkeys(experiment for experiment, _ in wanted)
     return (
-        f"Missing: the runs of {len(missing)} claims, {runs} at the paper's size in "
-        f"{len(wanted)} experiments ({', '.join(wanted)}). `python -m experiments.sweep plan "
-        "experiment=NAME protocol=paper` says what each costs on a machine."
+        f"Missing: the runs of {len(missing)} claims, at most {sum(wanted.values())} at the "
+        f"paper's size in {len(names)} experiments ({', '.join(names)}); some are in several. "
+        "`python -m experiments.sweep plan experiment=NAME protocol=paper` says what each costs on "
+        "a machine."
     )
 
 

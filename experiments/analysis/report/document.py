@@ -103,8 +103,8 @@ def _strongest_contrast(found: Sequence[Section]) -> str | None:
             continue
         ratio = section.scale is LOG
         said = (
-            f"The surest difference from {strongest.against.label}: {plain(section.title)}, "
-            f"expected {section.metric} of {plain(strongest.method.label)} "
+            f"Of the expected scores the surest difference from {strongest.against.label}: "
+            f"{plain(section.title)}, expected {section.metric} of {plain(strongest.method.label)} "
             f"{'divided by' if ratio else 'minus'} that of {strongest.against.label} = "
             f"{strongest.expected.text()}."
         )
@@ -173,6 +173,8 @@ def _what_ran(section: Section) -> dict[str, str]:
     runs = section.runs
     statuses = runs.group_by("status").len().sort("len", descending=True)
     by_status = ", ".join(f"{count} {status}" for status, count in statuses.iter_rows())
+    if stopped := _list(runs.filter(pl.col("status") == "interrupted")["updates"]):
+        by_status += f" (at update {stopped})"
     commits = sorted(
         f"`{commit[:10]}`{' with uncommitted changes' if dirty else ''}" if commit else "unknown"
         for commit, dirty in runs.select("commit", "dirty").unique().iter_rows()
@@ -265,9 +267,18 @@ def _again(found: Sequence[Section]) -> str:
         for name in names:
             commands[f"python -m experiments.sweep run experiment={name} {of_section}"] = None
         single = section.runs.filter(pl.col("experiment").is_null())
-        if len(single):
+        for (status, updates), runs in single.group_by(
+            "status",
+            pl.when(pl.col("status") == "interrupted").then("updates"),
+            maintain_order=True,
+        ):
             axes = {"optimizer": "optimizer", "optimizer.lr": "lr", "seed": "seed"}
-            words = [f"{word}={_list(single[column])}" for word, column in axes.items()]
+            words = [f"{word}={_list(runs[column])}" for word, column in axes.items()]
+            if status == "interrupted":
+                words.append(f"runner.stop_after={updates}")
+            histograms = "config.runner.histograms.record"
+            if histograms in runs.columns and runs[histograms].any():
+                words.append("runner.histograms.record=true")
             task = f"task={section.task} {of_section}"
             commands[f"python -m experiments.train -m {task} {' '.join(words)}"] = None
     commands["python -m experiments.report   # this report, without training"] = None

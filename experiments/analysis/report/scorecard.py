@@ -30,10 +30,10 @@ def claims_document(rows: Sequence[Row], level: int = 1) -> str:
     parts = [
         f"{head} The paper's claims",
         opening(rows),
-        "Only runs of the `paper` and `recipe` protocols on the paper's data decide. Each rule was "
-        "written before the runs (`experiments/analysis/claims/`), with its margin and the number "
-        "of seeds at which it is looked at; what p means and how often a rule is wrong: "
-        "`docs/statistics.md`. Figures of the paper: `results/paper.yaml`.",
+        "Only runs of the `paper` and `recipe` protocols on the paper's data decide. Each rule "
+        "(`experiments/analysis/claims/`) has its margin, and the number of seeds at which it is "
+        "looked at, from the paper's figures and not from ours; what p means and how often a rule "
+        "is wrong: `docs/statistics.md`. Figures of the paper: `results/paper.yaml`.",
     ]
     if ran:
         parts.append(_ran(ran))

@@ -150,9 +150,12 @@ def test_spreads_are_compared_as_differences() -> None:
     lost = arms(around(91.0), (None,) * 5)
     assert varies_more(lost, FLAT, 0.3).verdict is YES
     assert varies_more(PEAKED, lost, 0.3).verdict is NO
+    partly = arms(around(91.0), around(91.0, turn=1), (None, None, None, 90.0, 90.1))
+    assert varies_more(partly, PEAKED, 0.3).verdict is OPEN  # not shown to vary less
 
 
 def test_varies() -> None:
+    assert varies(arms(around(91.0), (None,) * 5), 0.3).verdict is YES
     assert varies(PEAKED, 0.3).verdict is YES
     assert varies(curve(*[91.0] * 4, by=0.02), 0.3).verdict is NO
 
