@@ -58,6 +58,13 @@ class Comparison(_Strict):
     equivalent: bool = False
     """Whether the two are to be alike, within the margin."""
 
+    @property
+    def text(self) -> str:
+        """``Test accuracy: margin 0.3, expected 0.84, SD over seeds 0.25 (assumed).``"""
+        margin = f"within {self.margin:g}" if self.equivalent else f"margin {self.margin:g}"
+        expected = f"expected {self.effect:g}, SD over seeds {self.sd:g} (assumed)"
+        return f"{self.what[0].upper()}{self.what[1:]}: {margin}, {expected}."
+
 
 class Claim(_Strict):
     """A statement with its source; how it is decided stands in the modules beside this one."""

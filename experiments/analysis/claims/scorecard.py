@@ -64,6 +64,8 @@ class Row:
     claim: str
     where: str
     statement: str
+    how: str
+    """What the rule compares, in words, and what it expects: margins, effects, SDs."""
     paper: tuple[str, ...]
     unstated: str | None
     protocol: str
@@ -298,6 +300,7 @@ def _row(name: str, claim: Claim, protocol: str, dataset: str, finding: Finding)
         claim=name,
         where=claim.where,
         statement=claim.statement,
+        how=_how(name, claim),
         paper=claim.figures,
         unstated=claim.unstated,
         protocol=protocol,
@@ -314,6 +317,13 @@ def _row(name: str, claim: Claim, protocol: str, dataset: str, finding: Finding)
         planned=claim.seeds,
         command=claim.decided_by,
     )
+
+
+def _how(name: str, claim: Claim) -> str:
+    """The rule's own words, and the numbers with which its seeds were chosen."""
+    rules: dict[str, Callable[..., Finding]] = {**FROM_RUNS, **FROM_RECORD, **COMPUTED}
+    words = " ".join((rules[name].__doc__ or "").split())
+    return " ".join([words, *(comparison.text for comparison in claim.comparisons)])
 
 
 def read_record(runs_root: Path, claim: Claim) -> dict[str, Any] | None:

@@ -71,7 +71,7 @@ def _ran(rows: Sequence[Row]) -> str:
         seeds = f"<br>*{seeds_text(row)}*" if row.planned else ""
         lines.append(
             [
-                f"**{row.claim}** {row.where}: {row.statement}",
+                _claim(row),
                 _paper(row),
                 "<br>".join(ours),
                 f"**{verdict_text(row)}**{_p(row)}<br>{why}{seeds}",
@@ -84,11 +84,16 @@ def _missing(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         needs = "" if row.reason.startswith("no ") else f"<br>{plain(row.reason)}"
-        claim = f"**{row.claim}** {row.where}: {row.statement}{needs}"
+        claim = _claim(row) + needs
         power = [_count(n) for n in row.needs or ()] or ["–", "–"]
         lines.append([claim, _paper(row), *power, str(row.planned or "–")])
     header = ["claim", "paper", "seeds for 80 % power", "for 95 %", "looked at with"]
     return table(header, lines)
+
+
+def _claim(row: Row) -> str:
+    """The statement, and how it is decided."""
+    return f"**{row.claim}** {row.where}: {row.statement}.<br>*Decided by:* {plain(row.how)}"
 
 
 def seeds_text(row: Row) -> str:
