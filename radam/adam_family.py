@@ -31,6 +31,7 @@ class Weights(NamedTuple):
     momentum: Any = 0.0
     learning: Any = True
     eps: Any = 1.0  # The share of ε that is added.
+    rests: Any = False  # Whether θ may rest, whatever the gradient is.
 
     @staticmethod
     def where(condition: Any, then: "Weights", otherwise: "Weights") -> "Weights":

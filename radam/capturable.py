@@ -109,9 +109,11 @@ def _fits_together(group: Group, tensors: list[Tensor]) -> bool:
 
 
 def _is_fused_together(weights: Any, steps: list[Tensor]) -> bool:
-    """Whether the kernel makes such an update: m learns, ε is added, whatever t is."""
+    """Whether the kernel makes such an update: m learns, ε is added and θ moves, whatever t is. At
+    rest it would not leave θ alone where m is infinite: 0·∞ is NaN."""
     float32 = all(step.dtype == torch.float32 for step in steps)
-    return weights.learning is True and weights.eps == 1.0 and float32
+    always = weights.learning is True and weights.rests is False
+    return always and weights.eps == 1.0 and float32
 
 
 NO_CORRECTION = 1e30

@@ -222,7 +222,7 @@ TRACTABLE: Mapping[str, Callable[[Any], Any]] = {
 
 EARLY: Mapping[str, Weights] = {
     "momentum": Weights(momentum=1.0),
-    "skip": Weights(),
+    "skip": Weights(rests=True),
     "adam": Weights(adaptive=1.0, eps=0.0),
 }
 """What RAdam does while the variance is intractable."""

@@ -4,12 +4,14 @@ Without a GPU: the arithmetic on a CPU, whose fused kernel takes the same argume
 """
 
 import copy
+import functools
+import math
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from radam import RAdam, make_optimizer
+from radam import RAdam, RAdam4Step, make_optimizer
 
 
 class Operations(TorchDispatchMode):
@@ -106,3 +108,21 @@ def test_a_capturable_step_takes_gradients_that_lie_otherwise():
         results.append((p, wide))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        functools.partial(RAdam, variant="package"),
+        functools.partial(RAdam, early="skip"),
+        functools.partial(RAdam4Step, first_updates="skip"),
+    ],
+)
+@pytest.mark.parametrize("bad", [math.inf, math.nan])
+def test_a_parameter_at_rest_is_left_alone_whatever_its_gradient(make, bad: float) -> None:
+    p = torch.nn.Parameter(torch.ones(3))
+    optimizer = make([p], lr=0.01, capturable=True)
+    for gradient in (1.0, bad, 1.0):
+        p.grad = torch.full((3,), gradient)
+        optimizer.step()
+    assert torch.equal(p.detach(), torch.ones(3))
