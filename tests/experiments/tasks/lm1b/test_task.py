@@ -288,7 +288,7 @@ def test_words_that_ask_for_a_standin_name_it(configured, data_dir: Path) -> Non
 
 
 def test_experiments_have_the_runs_that_they_state() -> None:
-    assert len(expand(["experiment=fig4_lm1b", "protocol=paper"])) == 6
+    assert len(expand(["experiment=fig4_lm1b", "protocol=paper"])) == 10
     assert len(expand(["experiment=lm1b_lr_robustness", "protocol=mini"])) == 24
     assert len(expand(["experiment=reproduce_lm1b", "protocol=mini"])) == 24
-    assert len(expand(["experiment=reproduce_lm1b", "protocol=paper"])) == 2
+    assert len(expand(["experiment=reproduce_lm1b", "protocol=paper"])) == 10
