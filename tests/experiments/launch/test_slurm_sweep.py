@@ -123,9 +123,12 @@ def test_every_run_is_done_once_whatever_happens_to_it(
     broken = store / "cifar10" / damaged / "checkpoint-000000001.pt"
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"half a checkpoi")
+    # Nothing starts before the second look: on a busy machine a run could have failed by then.
+    slurm("scontrol", "update", "PartitionName=scavenge", "State=DOWN")
     said = checkout.sweep("submit", *words(store, *launcher))
     assert "12 in its array" in said
     assert "Nothing to submit" in checkout.sweep("submit", *words(store, *launcher))
+    slurm("scontrol", "update", "PartitionName=scavenge", "State=UP")
 
     accidents = Accidents(slurm, [store / "cifar10" / i for i in long])
     sweep = next((store / "sweeps").glob("trial-*"))
