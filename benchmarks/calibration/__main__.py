@@ -21,12 +21,12 @@ RESULT = Path("results/calibration.json")
 def main() -> None:
     """Simulate, print the tables, write the file; a part that is not asked for stays in it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="default: both")
+    parser.add_argument("part", nargs="?", choices=tuple(PARTS), help="default: both")
     parser.add_argument("--repetitions", type=int, default=1000, help="sections of each kind")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     found = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
-    for name in asked.part or PARTS:
+    for name in [asked.part] if asked.part else PARTS:
         rows = PARTS[name].calibrate(asked.repetitions)
         print(PARTS[name].table(rows), end="\n\n")
         found[name] = {"repetitions": asked.repetitions, "rows": rows}
