@@ -1,9 +1,9 @@
 """How often the claims' comparisons say "supported" where they must not, and where they should.
 
 A section of six methods at four rates, and the comparisons of
-``experiments.analysis.claims.rules`` with the two looks of ``looks``, as the scorecard takes them.
-A comparison is asked with no effect at all, with one that lies at its margin (where "supported" is
-just wrong), and with the paper's own.
+``experiments.analysis.claims.conditions`` with the two looks of ``looks``, as the scorecard takes
+them. A comparison is asked with no effect at all, with one that lies at its margin (where
+"supported" is just wrong), and with the paper's own.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,18 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.calibration.worlds import RATES, SD, WORLDS, Noise
-from experiments.analysis.claims.looks import FIRST_LOOK, SECOND_LOOK
-from experiments.analysis.claims.rules import (
+from experiments.analysis.claims.conditions import (
     LEVEL,
-    Arm,
     Condition,
-    Sample,
     above,
     as_good,
     below,
     better,
     varies_more,
 )
+from experiments.analysis.claims.looks import FIRST_LOOK, SECOND_LOOK
+from experiments.analysis.claims.samples import Arm, Sample
 from experiments.analysis.statistics import Floats, pairing, typical_sd
 
 SEEDS = (3, 5, 10)

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from experiments.analysis.cells import Cell, Grid, Section
-from experiments.analysis.claims.rules import MIN_SEEDS, Arm, NotRun, Sample, Unclear
+from experiments.analysis.claims.conditions import MIN_SEEDS
+from experiments.analysis.claims.samples import Arm, Sample
+from experiments.analysis.claims.verdict import NotRun, Unclear
 from experiments.analysis.distortion import distortion
 from experiments.analysis.statistics import typical_sd
 from experiments.analysis.style import title

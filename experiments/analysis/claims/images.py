@@ -8,18 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from experiments.analysis.claims.conditions import as_good, better, varies, varies_more
 from experiments.analysis.claims.evidence import Evidence
-from experiments.analysis.claims.rules import (
-    Arm,
-    Finding,
-    NotRun,
-    Sample,
-    as_good,
-    better,
-    finding,
-    varies,
-    varies_more,
-)
+from experiments.analysis.claims.finding import Finding, finding
+from experiments.analysis.claims.samples import Arm, Sample
+from experiments.analysis.claims.verdict import NotRun
 
 RATES = (0.1, 0.03, 0.01, 0.003)
 """α of Figs. 6 and 7."""

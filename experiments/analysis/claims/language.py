@@ -6,16 +6,10 @@ The final figure counts here: the paper trains for a fixed length and reports it
 import math
 from dataclasses import replace
 
+from experiments.analysis.claims.conditions import above, as_good, below, better
 from experiments.analysis.claims.evidence import Evidence
-from experiments.analysis.claims.rules import (
-    Arm,
-    Finding,
-    above,
-    as_good,
-    below,
-    better,
-    finding,
-)
+from experiments.analysis.claims.finding import Finding, finding
+from experiments.analysis.claims.samples import Arm
 from experiments.analysis.statistics import LOG
 
 RATE_LM1B = 1e-3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.analysis.claims.paper import Claim, Reported
-from experiments.analysis.claims.rules import Sample
+from experiments.analysis.claims.samples import Sample
 from experiments.analysis.statistics import Estimate
 
 FAR = 5

@@ -8,9 +8,11 @@ until there are twice as many. Both looks are paid for from one budget.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from experiments.analysis.claims.conditions import LEVEL, MIN_SEEDS
 from experiments.analysis.claims.evidence import Evidence
+from experiments.analysis.claims.finding import Finding
 from experiments.analysis.claims.paper import Claim, Comparison
-from experiments.analysis.claims.rules import LEVEL, MIN_SEEDS, Finding, Sample
+from experiments.analysis.claims.samples import Sample
 from experiments.analysis.statistics import seeds_for_equivalence, seeds_to_show, typical_sd
 
 FIRST_LOOK, SECOND_LOOK = 0.7, 0.25

@@ -15,17 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from experiments.analysis.claims.conditions import Condition, above, below, holds
 from experiments.analysis.claims.evidence import STOPPED, Evidence
-from experiments.analysis.claims.rules import (
-    Arm,
-    Condition,
-    Finding,
-    NotRun,
-    above,
-    below,
-    finding,
-    holds,
-)
+from experiments.analysis.claims.finding import Finding, finding
+from experiments.analysis.claims.samples import Arm
+from experiments.analysis.claims.verdict import NotRun
 from experiments.analysis.statistics import Floats
 from radam import RAdam
 from radam.rectification import rho, rho_inf, variance, variance_first_order

@@ -8,19 +8,14 @@ from typing import Any
 
 from experiments.analysis.cells import Section
 from experiments.analysis.claims import images, language, mechanism
+from experiments.analysis.claims.conditions import LEVEL, Condition
 from experiments.analysis.claims.evidence import Evidence
+from experiments.analysis.claims.finding import Finding
 from experiments.analysis.claims.level import Level, levels
 from experiments.analysis.claims.looks import Looked, glance, look, seeds_needed
 from experiments.analysis.claims.paper import Claim, paper
-from experiments.analysis.claims.rules import (
-    LEVEL,
-    Condition,
-    Finding,
-    NotRun,
-    Sample,
-    Unclear,
-    Verdict,
-)
+from experiments.analysis.claims.samples import Sample
+from experiments.analysis.claims.verdict import NotRun, Unclear, Verdict
 from experiments.analysis.statistics import holm
 from experiments.analysis.wording import DECIDING, decides
 from experiments.errors import UserError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from experiments.analysis.claims.looks import seeds_needed
 from experiments.analysis.claims.paper import paper
-from experiments.analysis.claims.rules import Verdict
 from experiments.analysis.claims.scorecard import NO_RUNS, Row
+from experiments.analysis.claims.verdict import Verdict
 
 DECIDED = (
     Verdict.SUPPORTED,

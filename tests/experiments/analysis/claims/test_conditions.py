@@ -6,20 +6,19 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from experiments.analysis.claims.rules import (
-    Arm,
+from experiments.analysis.claims.conditions import (
     Condition,
-    Sample,
-    Verdict,
     above,
     as_good,
     below,
     better,
-    finding,
     holds,
     varies,
     varies_more,
 )
+from experiments.analysis.claims.finding import finding
+from experiments.analysis.claims.samples import Arm, Sample
+from experiments.analysis.claims.verdict import Verdict
 from experiments.analysis.statistics import LOG
 
 YES, NO, OPEN = Verdict.SUPPORTED, Verdict.NOT_SUPPORTED, Verdict.UNDECIDED

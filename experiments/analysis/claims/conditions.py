@@ -11,22 +11,18 @@ If it never came to an end, what is tested is that it diverges in more than a fi
 """
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from experiments.analysis.claims.samples import Arm, Sample
+from experiments.analysis.claims.verdict import Verdict
 from experiments.analysis.statistics import (
-    LINEAR,
     LOG,
     UNPAIRED,
     Contrast,
-    Estimate,
     Floats,
     Pairing,
-    Scale,
     contrast_of_best,
     contrast_of_spread,
     mean,
@@ -50,108 +46,6 @@ OFTEN = 0.2
 """Share of runs from which a method that diverges is worse than one that does not."""
 
 
-class Verdict(StrEnum):
-    """What a rule says; in the words of docs/statistics.md."""
-
-    SUPPORTED = "supported"
-    PARTLY = "partly"
-    """It holds over a part of what the claim says; the row says which."""
-    BELOW_LEVEL = "below the paper's level"
-    """The comparison holds, but of models far worse than the paper's: it supports nothing."""
-    NOT_SUPPORTED = "not supported"
-    UNDECIDED = "undecided"
-    NOT_RUN = "not run"
-
-
-class NotRun(Exception):
-    """What a rule needs is not in the store; the message says what."""
-
-
-class Unclear(Exception):
-    """The store has more than one thing that the rule could mean; the message says which."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One quantity of one method at one α, one value a seed."""
-
-    name: str
-    """As ``RAdam, α = .1``."""
-    lr: float
-    what: str
-    values: Floats
-    direction: str
-    seeds: tuple[int, ...]
-    completed: NDArray[np.bool_]
-    """Which runs came to an end; the value of the others means nothing here."""
-    scale: Scale = LINEAR
-    digits: int = 2
-    typical: float | None = None
-    """The SD over seeds that is usual, on the scale (`statistics.typical_sd`)."""
-    pairing: Pairing = UNPAIRED
-    at_chance: int = 0
-    """Runs that came to an end and have learned nothing."""
-    printed: str | None = None
-    """What the paper calls it where it prints its figure (``results/paper.yaml``)."""
-
-    @property
-    def diverged(self) -> int:
-        """Runs that did not come to an end."""
-        return len(self.values) - int(self.completed.sum())
-
-    @property
-    def mean(self) -> Estimate | None:
-        """Over the completed runs, in the quantity's unit; None where there are none."""
-        if not self.completed.any():
-            return None
-        return self.scale.back(mean(self.scale.forward(self.values[self.completed]), self.typical))
-
-    def towards(self, sign: float) -> Floats:
-        """The values on the scale, turned so that more of it is more of ``sign``; those of
-        diverged runs are the worst completed one's."""
-        scaled: Floats = sign * self.scale.forward(self.values)
-        worst = scaled[self.completed].min() if sign == self.sign else scaled[self.completed].max()
-        return np.where(self.completed, scaled, worst)
-
-    @property
-    def sign(self) -> float:
-        """1 where more is better, −1 where less is."""
-        return 1.0 if self.direction == "max" else -1.0
-
-    def __str__(self) -> str:
-        lost = f", {self.diverged} of {len(self.values)} diverged" if self.diverged else ""
-        found = self.mean
-        return f"{self.name}: {found.text(self.digits) if found else 'no score'}{lost}"
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """One method in a comparison: at one α, or at each of several, of which the best counts."""
-
-    samples: tuple[Sample, ...]
-
-    @property
-    def best(self) -> Sample:
-        """The sample with the best mean; one that diverges only where all do."""
-        sound = [s for s in self.samples if s.completed.all()] or [
-            s for s in self.samples if s.completed.any()
-        ]
-        if not sound:
-            return self.samples[0]
-        return max(sound, key=lambda s: s.sign * float(s.scale.forward(s.mean.value)))  # type: ignore[union-attr]  # completed runs have one
-
-    @property
-    def name(self) -> str:
-        """As ``RAdam, α = .1``; of several cells with how many there were to choose from."""
-        several = len(self.samples)
-        return self.best.name + (f" (best of {several})" if several > 1 else "")
-
-    @property
-    def n(self) -> int:
-        """The smallest number of seeds of a cell."""
-        return min(len(sample.values) for sample in self.samples)
-
-
 @dataclass(frozen=True)
 class Condition:
     """One condition of a rule, with what was found."""
@@ -168,62 +62,6 @@ class Condition:
         if self.p <= LEVEL:
             return Verdict.SUPPORTED
         return Verdict.NOT_SUPPORTED if self.p_not <= LEVEL else Verdict.UNDECIDED
-
-
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """What a rule found: its conditions, which must all hold, and the figures they rest on."""
-
-    ours: tuple[str, ...]
-    conditions: tuple[Condition, ...]
-    n: int | None = None
-    """The number of seeds that every cell has; None where seeds do not come into it."""
-    seeds: tuple[int, ...] = ()
-    """Those that every cell has."""
-    samples: tuple[Sample, ...] = ()
-    """Those whose level is compared with the paper's, or which must have learned something."""
-    partly: str | None = None
-    """Over what the claim holds, where that is less than it says."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def p(self) -> float:
-        """Of "one condition fails": the largest, which needs no correction."""
-        return max(condition.p for condition in self.conditions)
-
-    @property
-    def p_not(self) -> float:
-        """Of "all conditions hold": the smallest, times their number (Bonferroni)."""
-        return min(1.0, len(self.conditions) * min(c.p_not for c in self.conditions))
-
-
-def finding(
-    arms: Iterable[Arm],
-    conditions: Iterable[Condition],
-    *,
-    may_fail: Iterable[Arm] = (),
-    notes: Iterable[str] = (),
-) -> Finding:
-    """The finding of a rule about ``arms``. Those of ``may_fail`` fail where the claim is true, and
-    are asked for no level."""
-    arms, failing = list(arms), list(may_fail)
-    said = [*arms, *failing]
-    ours = (
-        f"{what}: {'; '.join(str(arm.best) for arm in said if arm.best.what == what)}"
-        for what in dict.fromkeys(arm.best.what for arm in said)
-    )
-    every = [set(sample.seeds) for arm in said for sample in arm.samples]
-    seeds = tuple(sorted(set.intersection(*every))) if every else ()
-    n = len(seeds) if every else None
-    samples = tuple(arm.best for arm in arms)
-    said_too = [*notes, *_how_compared(said, n)]
-    return Finding(tuple(ours), tuple(conditions), n, seeds, samples, notes=tuple(said_too))
-
-
-def _how_compared(arms: Sequence[Arm], n: int | None) -> list[str]:
-    """Whether seeds are paired, and why; of the quantities for which the section tells."""
-    known = {arm.best.pairing for arm in arms if arm.best.pairing is not UNPAIRED}
-    return [f"compared {pairing.text(n)}" for pairing in known] if len(arms) > 1 and n else []
 
 
 def better(a: Arm, b: Arm, least: float) -> Condition:
